@@ -1,0 +1,88 @@
+"""The seams to the world: time, endpoints, blobs, checks. Engine code is given these and nothing else.
+
+Each has one shipped real part and one shipped fake; none is ever patched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, WireRequest
+from packmule.core.money import Price
+
+
+class Clock(Protocol):
+    """Durations are monotonic, records are UTC."""
+
+    def now_s(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def utc_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+    async def sleep(self, wait_s: float) -> None:
+        """Let `wait_s` seconds pass."""
+        ...
+
+
+class Transport(Protocol):
+    """Bytes out, bytes in. Never raises for what the network or the server does: that is a Fault."""
+
+    async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
+        """One HTTP request. `timeout_s` bounds the whole exchange. Redirects are not followed."""
+        ...
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        ...
+
+
+class Endpoint(Protocol):
+    """One model at one provider, ready to be called: codec, address, key, price."""
+
+    @property
+    def model(self) -> str:
+        """Full name, `openai/gpt-5-mini`; also the name of its bucket (pace, breaker)."""
+        ...
+
+    @property
+    def price(self) -> Price: ...
+
+    @property
+    def growth_per_min(self) -> float | None:
+        """How much the width may grow a minute (2.0 = double), or None when the provider sets no such limit."""
+        ...
+
+    def encode(self, request: Request, blobs: BlobSource) -> bytes:
+        """The wire body."""
+        ...
+
+    def bounds(self, request: Request, body: bytes) -> Bounds:
+        """Upper bounds of tokens in and out, never below what can be billed."""
+        ...
+
+    async def send(self, body: bytes, timeout_s: float) -> Received | Fault:
+        """One attempt on the wire."""
+        ...
+
+    def decode(self, received: Received) -> Answer | Fault:
+        """Read an answer; pure, also used on journaled bytes."""
+        ...
+
+    def hint(self, received: Received) -> RateHint | None:
+        """What the rate-limit headers say."""
+        ...
+
+
+class Check(Protocol):
+    """Turns an answer into a value, or says why not. Pure."""
+
+    def __call__(self, answer: Answer) -> Any:  # noqa: ANN401 - the value is the schema's own type
+        """Return the value, or raise `Rejection`."""
+        ...
+
+
+class Rejection(ValueError):  # noqa: N818 - it is a verdict, not an error of ours
+    """Why an answer is not accepted, as a sentence the model can act on."""

@@ -1,0 +1,98 @@
+"""One exception tree. Every message is a sentence for a person: what, where, why, what to type next.
+
+    PackmuleError
+    ├── UsageError            the command or the call is wrong            exit 2
+    │   ├── SourceError       the input data cannot be read as asked      exit 2
+    │   └── ConsentNeeded     money would be spent and nobody agreed      exit 2
+    ├── PreflightError        nothing was spent and nothing can start     exit 6
+    │   ├── KeyMissing        a named model has no key
+    │   ├── ModelUnknown      a model name resolves to no provider
+    │   ├── PriceUnknown      a model has no price and is not free
+    │   └── StoreError        the store cannot be opened, or is newer
+    │       └── LeaseHeld     another live runner holds the batch
+    ├── LeaseLost             our epoch is over: another runner took the batch
+    ├── StoreFull             the disk is full or failing; nothing more is sent
+    └── CallFailed            a call ended failed or rejected; a recipe may catch it
+        └── CallRejected      the answer never passed its check
+
+Foreign errors are translated where they enter: sqlite in `store`, HTTP in `providers`.
+"""
+
+from __future__ import annotations
+
+
+class PackmuleError(Exception):
+    """Root of every error packmule raises on purpose.
+
+    `hint` is what to do next, one sentence or command; `exit_code` is what the command line returns.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PackmuleError):
+    """The command or call is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class SourceError(UsageError):
+    """The input cannot be read as asked; names file, line and column where they are known."""
+
+
+class ConsentNeeded(UsageError):
+    """Money would be spent, and neither a cap nor --yes nor a person agreed to it."""
+
+
+class PreflightError(PackmuleError):
+    """A check before the first call failed; nothing was spent."""
+
+    exit_code = 6
+
+
+class KeyMissing(PreflightError):
+    """A named model has no key in the environment."""
+
+
+class ModelUnknown(PreflightError):
+    """A model name resolves to no provider."""
+
+
+class PriceUnknown(PreflightError):
+    """A model has no known price; unknown is never zero."""
+
+
+class StoreError(PreflightError):
+    """The store cannot be opened, read or written as it is."""
+
+
+class LeaseHeld(StoreError):
+    """Another live runner holds this batch."""
+
+
+class LeaseLost(PackmuleError):
+    """Our epoch is over: another runner took the batch, and nothing of ours is written any more."""
+
+
+class StoreFull(PackmuleError):
+    """A commit failed for want of space or by an I/O error; nothing more is sent."""
+
+
+class CallFailed(PackmuleError):
+    """A call ended without an accepted answer. Journaled: a replay raises the same error.
+
+    `kind` is the fault's kind (`timeout`, `server_error`, `invalid_request` ...).
+    """
+
+    def __init__(self, message: str, *, kind: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+
+
+class CallRejected(CallFailed):
+    """Every answer was refused by its check; the message is the last reason."""
