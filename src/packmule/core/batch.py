@@ -1,0 +1,109 @@
+"""What a batch is: its identity (what makes it the same batch) and its limits (what may change on the way).
+
+Identity is a digest of the source and everything that changes an answer. Everything else is a limit: retyping the
+command with another one goes on with the same batch, and the change is recorded.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from packmule.core.retry import RetryPolicy
+
+
+class SourceMark(Struct, frozen=True):
+    """The bytes a batch was made from: digest, size, and whether appended bytes may extend it."""
+
+    name: str
+    sha256: str
+    size: int
+    extendable: bool = False
+
+
+class Spec(Struct, frozen=True, omit_defaults=True):
+    """Everything that changes an answer, except the source's bytes."""
+
+    recipe: str
+    prompt: str | None = None
+    system: str | None = None
+    schema: msgspec.Raw | None = None
+    models: tuple[str, ...] = ()
+    base_url: str | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    key_column: str | None = None
+    where: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    limit: int | None = None
+
+
+class Limits(Struct, frozen=True, omit_defaults=True):
+    """What bounds a batch. Money in picodollars, times in seconds, rates a minute; None: no limit."""
+
+    max_cost: int | None = None
+    on_budget: Literal["stop", "warn"] = "stop"
+    item_cap: int | None = None
+    concurrency: int = 16
+    rpm: float | None = None
+    tpm: float | None = None
+    retry_count: int = 3
+    retry_delay_s: float = 5.0
+    retries_invalid: int = 2
+    on_unknown: Literal["retry", "hold"] = "retry"
+    timeout_s: float = 600.0
+    outage_limit_s: float | None = None
+    price_in: int | None = None
+    price_out: int | None = None
+    free: bool = False
+
+    def policy(self) -> RetryPolicy:
+        """The part of the limits that decides about retries."""
+        return RetryPolicy(self.retry_count, self.retry_delay_s, self.retries_invalid, self.on_unknown)
+
+
+class Round(Struct, frozen=True, omit_defaults=True):
+    """Settings that belong to one round of retries: what `retry` was given to change."""
+
+    number: int = 0
+    model: str | None = None
+    timeout_s: float | None = None
+    max_output_tokens: int | None = None
+
+
+class Change(Struct, frozen=True):
+    """One changed limit, for the record and the screen."""
+
+    name: str
+    before: object
+    after: object
+
+
+class Plan(Struct, frozen=True):
+    """What a batch is created from."""
+
+    spec: Spec
+    source: SourceMark
+    limits: Limits = field(default_factory=Limits)
+
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+def spec_digest(spec: Spec) -> str:
+    """Identity without the source: two batches that differ only in their input share it."""
+    return sha256(_canonical(spec)).hexdigest()
+
+
+def identity(spec: Spec, source: SourceMark) -> str:
+    """The same identity and unfinished means: the same batch."""
+    return sha256(f"{spec_digest(spec)}:{source.sha256}".encode()).hexdigest()
+
+
+def changes(before: Struct, after: Struct) -> tuple[Change, ...]:
+    """What differs between two values of one type, field by field."""
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in before.__struct_fields__)
+    return tuple(Change(name, old, new) for name, old, new in pairs if old != new)
