@@ -1,0 +1,94 @@
+"""Reads of items and journals, page by page: nothing here holds a read transaction longer than a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from packmule.store.packing import unpack
+from packmule.store.rows import AttemptRow, CallRow, ItemRow, ResultRow, UnknownRow
+from packmule.store.sqlite import Store
+
+PAGE = 1000
+_decode = msgspec.json.decode
+
+
+def pending(store: Store, batch: int, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
+    """Pending items in input order, after `after`."""
+    rows = store.read("pending_begun" if begun else "pending_fresh", (batch, after, limit))
+    return [ItemRow(seq, key, _decode(unpack(data)), bool(has), round_) for seq, key, data, has, round_ in rows]
+
+
+def journal(store: Store, batch: int, seq: int) -> tuple[list[CallRow], list[AttemptRow], list[tuple[int, str, Any]]]:
+    """All that is known of one item: calls, attempts, and notes as (round, name, value)."""
+    calls = [CallRow(*row) for row in store.read("calls_of_item", (batch, seq))]
+    attempts = [_attempt(row) for row in store.read("attempts_of_item", (batch, seq))]
+    notes = store.read("notes_of_item", (batch, seq))
+    return calls, attempts, [(round_, name, _decode(value)) for round_, name, value in notes]
+
+
+def requests(store: Store, batch: int, seq: int) -> list[tuple[int, str | None, bytes]]:
+    """(number, label, canonical request) of an item's calls."""
+    rows = store.read("requests_of_item", (batch, seq))
+    return [(number, label, unpack(request)) for number, label, request in rows]
+
+
+def results(store: Store, batch: int) -> Iterator[ResultRow]:
+    """Every item in input order, unfinished ones with what they have cost so far."""
+    after = -1
+    while rows := store.read("results_page", (batch, after, PAGE)):
+        after = rows[-1][0]
+        for row in rows:
+            yield _result(store, batch, row)
+
+
+def unknown(store: Store, batch: int) -> list[UnknownRow]:
+    """Attempts that may have been billed."""
+    return [UnknownRow(*row) for row in store.read("unknown_attempts", (batch,))]
+
+
+def largest_item(store: Store, batch: int) -> int:
+    """The dearest finished item."""
+    row = store.one("largest_item", (batch,))
+    return int(row[0]) if row else 0
+
+
+def failures(store: Store, batch: int, limit: int = 5) -> list[tuple[str, int]]:
+    """The commonest reasons why items failed."""
+    return [(reason or "", int(count)) for reason, count in store.read("failure_reasons", (batch, limit))]
+
+
+def events(store: Store, batch: int, after: int = 0, limit: int = PAGE) -> list[tuple[int, int, str, dict[str, Any]]]:
+    """(id, at, kind, data) of what happened, in order."""
+    rows = store.read("events_after", (batch, after, limit))
+    return [(id_, at, kind, _decode(data)) for id_, at, kind, data in rows]
+
+
+def live(store: Store, batch: int) -> tuple[int, dict[str, Any]] | None:
+    """(at, data) of the runner's live row."""
+    row = store.one("live_of", (batch,))
+    return None if row is None else (int(row[0]), _decode(row[1]))
+
+
+def sums(store: Store, batch: int) -> dict[str, int]:
+    """The totals computed from the rows; tests compare them with the totals row."""
+    items = store.one("sums_of_items", (batch,)) or ()
+    attempts = store.one("sums_of_attempts", (batch,)) or ()
+    names = ("total", "pending", "completed", "failed", "skipped", "blocked", "cancelled")
+    money = ("settled", "unknown", "held", "tokens_in", "tokens_out", "attempts")
+    return dict(zip(names, items, strict=True)) | dict(zip(money, attempts, strict=True))
+
+
+def _attempt(row: tuple[Any, ...]) -> AttemptRow:
+    *head, answer, latency_ms, flagged, started_at = row
+    return AttemptRow(*head, None if answer is None else unpack(answer), latency_ms, bool(flagged), started_at)
+
+
+def _result(store: Store, batch: int, row: tuple[Any, ...]) -> ResultRow:
+    seq, key, state, output, reason, *sums_, model, begun = row
+    if state == "pending" and begun:
+        *sums_, model = store.read("item_sums", (batch, seq))[0]
+    raw = None if output is None else msgspec.Raw(unpack(output))
+    return ResultRow(seq, key, state, raw, reason, *(value or 0 for value in sums_), model)

@@ -1,0 +1,210 @@
+-- name: rev_up
+UPDATE totals SET
+    rev = rev + 1, pending = pending + :pending, completed = completed + :completed, failed = failed + :failed,
+    skipped = skipped + :skipped, blocked = blocked + :blocked, cancelled = cancelled + :cancelled,
+    settled = settled + :settled, unknown = unknown + :unknown, held = held + :held,
+    tokens_in = tokens_in + :tokens_in, tokens_out = tokens_out + :tokens_out, attempts = attempts + :attempts
+WHERE batch = :batch AND epoch = :epoch
+RETURNING rev, settled + unknown + held, cap;
+
+-- name: rev
+SELECT rev FROM totals WHERE batch = ?;
+
+-- name: add_call
+INSERT INTO calls (batch, seq, number, round, digest, nth, label, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_attempt
+INSERT INTO attempts (batch, seq, number, nth, epoch, model, state, worst, started_at)
+VALUES (?, ?, ?, ?, ?, ?, 'held', ?, ?);
+
+-- name: begin_item
+UPDATE items SET begun = 1, rev = ? WHERE batch = ? AND seq = ?;
+
+-- name: end_attempt
+UPDATE attempts SET state = ?, cost = ?, tokens_in = ?, tokens_out = ?, flagged = ?, fault = ?, message = ?,
+    answer = ?, latency_ms = ?
+WHERE batch = ? AND seq = ? AND number = ? AND nth = ? AND state = 'held';
+
+-- name: end_call
+UPDATE calls SET ended = ?, reason = ?, kind = ? WHERE batch = ? AND seq = ? AND number = ? AND ended IS NULL;
+
+-- name: end_item
+UPDATE items SET state = ?, output = ?, reason = ?, cost = ?, tokens_in = ?, tokens_out = ?, attempts = ?,
+    latency_ms = ?, model = ?, rev = ?
+WHERE batch = ? AND seq = ? AND state = 'pending';
+
+-- name: add_note
+INSERT OR REPLACE INTO notes (batch, seq, round, name, value) VALUES (?, ?, ?, ?, ?);
+
+-- name: add_event
+INSERT INTO events (batch, at, kind, data) VALUES (?, ?, ?, ?);
+
+-- name: set_live
+INSERT OR REPLACE INTO live (batch, at, data) VALUES (?, ?, ?);
+
+-- name: add_tick
+INSERT OR REPLACE INTO ticks (batch, at, data) VALUES (?, ?, ?);
+
+-- name: set_bucket
+INSERT OR REPLACE INTO buckets (model, at, data) VALUES (?, ?, ?);
+
+-- name: get_bucket
+SELECT at, data FROM buckets WHERE model = ?;
+
+-- name: ack_wish
+UPDATE wishes SET acked_at = ?, answer = ? WHERE id = ?;
+
+-- name: set_limits
+UPDATE batches SET limits = ? WHERE batch = ?;
+
+-- name: set_cap
+UPDATE totals SET cap = ? WHERE batch = ?;
+
+-- name: set_state
+UPDATE totals SET state = ?, reason = ?, started_at = coalesce(started_at, ?), ended_at = ? WHERE batch = ?;
+
+-- name: set_out_dir
+UPDATE batches SET out_dir = ? WHERE batch = ?;
+
+-- name: add_batch
+INSERT INTO batches (id, identity, spec_digest, spec, limits, source, round, command, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING batch;
+
+-- name: add_totals
+INSERT INTO totals (batch, cap) VALUES (?, ?);
+
+-- name: add_item
+INSERT INTO items (batch, seq, key, input, state, reason) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: count_added
+UPDATE totals SET total = total + ?, pending = pending + ?, skipped = skipped + ? WHERE batch = ?;
+
+-- name: next_seq
+SELECT coalesce(max(seq), -1) + 1 FROM items WHERE batch = ?;
+
+-- name: set_ingested
+UPDATE batches SET ingested = 1, ingest_notes = ?, identity = ?, source = ? WHERE batch = ?;
+
+-- name: unset_ingested
+UPDATE batches SET ingested = 0 WHERE batch = ?;
+
+-- name: reset_items
+DELETE FROM items WHERE batch = ?;
+
+-- name: reset_counts
+UPDATE totals SET total = 0, pending = 0, skipped = 0 WHERE batch = ?;
+
+-- name: batch_columns
+SELECT b.batch, b.id, b.identity, b.spec_digest, b.spec, b.limits, b.source, b.round, b.command, b.ingested,
+    b.ingest_notes, b.out_dir, b.created_at, t.epoch, t.rev, t.state, t.reason, t.cap, t.total, t.pending,
+    t.completed, t.failed, t.skipped, t.blocked, t.cancelled, t.settled, t.unknown, t.held, t.tokens_in,
+    t.tokens_out, t.attempts, t.started_at, t.ended_at
+FROM batches b JOIN totals t USING (batch)
+
+-- name: take_epoch
+UPDATE totals SET epoch = epoch + 1 WHERE batch = ? AND epoch = ? RETURNING epoch;
+
+-- name: held_of_batch
+SELECT a.seq, a.number, a.nth, a.worst FROM items i JOIN attempts a USING (batch, seq)
+WHERE i.batch = ? AND i.state = 'pending' AND i.begun = 1 AND a.state = 'held';
+
+-- name: lose_attempt
+UPDATE attempts SET state = 'unknown', fault = 'died', message = 'the process ended while this attempt was on its way'
+WHERE batch = ? AND seq = ? AND number = ? AND nth = ? AND state = 'held';
+
+-- name: pending_begun
+SELECT seq, key, input, begun, round FROM items
+WHERE batch = ? AND state = 'pending' AND begun = 1 AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: pending_fresh
+SELECT seq, key, input, begun, round FROM items
+WHERE batch = ? AND state = 'pending' AND begun = 0 AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: calls_of_item
+SELECT number, round, digest, nth, ended, reason, kind FROM calls WHERE batch = ? AND seq = ? ORDER BY number;
+
+-- name: attempts_of_item
+SELECT number, nth, model, state, worst, cost, tokens_in, tokens_out, fault, message, answer, latency_ms, flagged,
+    started_at
+FROM attempts WHERE batch = ? AND seq = ? ORDER BY number, nth;
+
+-- name: notes_of_item
+SELECT round, name, value FROM notes WHERE batch = ? AND seq = ? ORDER BY round;
+
+-- name: requests_of_item
+SELECT number, label, request FROM calls WHERE batch = ? AND seq = ? ORDER BY number;
+
+-- name: largest_item
+SELECT coalesce(max(cost), 0) FROM items WHERE batch = ? AND state = 'completed';
+
+-- name: results_page
+SELECT i.seq, i.key, i.state, i.output, i.reason, i.cost, i.tokens_in, i.tokens_out, i.attempts, i.latency_ms,
+    i.model, i.begun
+FROM items i WHERE i.batch = ? AND i.seq > ? ORDER BY i.seq LIMIT ?;
+
+-- name: changed_items
+SELECT seq, key, state, reason, cost, attempts, rev FROM items WHERE batch = ? AND rev > ? ORDER BY rev, seq LIMIT ?;
+
+-- name: item_sums
+SELECT coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
+    sum(state != 'not_sent'), coalesce(sum(latency_ms), 0), max(model)
+FROM attempts WHERE batch = ? AND seq = ?;
+
+-- name: unknown_attempts
+SELECT i.key, a.seq, a.number, a.nth, a.model, a.worst, a.fault, a.message, a.started_at
+FROM attempts a JOIN items i USING (batch, seq)
+WHERE a.batch = ? AND a.state = 'unknown' ORDER BY a.seq, a.number, a.nth;
+
+-- name: write_off_items
+UPDATE items SET cost = cost + (
+    SELECT coalesce(sum(worst), 0) FROM attempts a
+    WHERE a.batch = items.batch AND a.seq = items.seq AND a.state = 'unknown')
+WHERE batch = :batch AND state != 'pending' AND seq IN (
+    SELECT seq FROM attempts WHERE batch = :batch AND state = 'unknown');
+
+-- name: write_off
+UPDATE attempts SET state = 'written_off', cost = worst WHERE batch = ? AND state = 'unknown';
+
+-- name: write_off_totals
+UPDATE totals SET settled = settled + unknown, unknown = 0, rev = rev + 1 WHERE batch = ?;
+
+-- name: reopen_items
+UPDATE items SET state = 'pending', begun = 1, round = :round, output = NULL, reason = NULL, rev = :rev
+WHERE batch = :batch AND state = :state AND (:state != 'skipped' OR reason IS NOT 'filtered');
+
+-- name: count_reopened
+UPDATE totals SET pending = pending + :n, failed = failed - :failed, blocked = blocked - :blocked,
+    skipped = skipped - :skipped, cancelled = cancelled - :cancelled WHERE batch = :batch;
+
+-- name: set_round
+UPDATE batches SET round = ? WHERE batch = ?;
+
+-- name: add_wish
+INSERT INTO wishes (batch, at, kind, data, who) VALUES (?, ?, ?, ?, ?) RETURNING id;
+
+-- name: open_wishes
+SELECT id, kind, data, who FROM wishes WHERE batch = ? AND acked_at IS NULL ORDER BY id;
+
+-- name: wish
+SELECT acked_at, answer FROM wishes WHERE id = ?;
+
+-- name: events_after
+SELECT id, at, kind, data FROM events WHERE batch = ? AND id > ? ORDER BY id LIMIT ?;
+
+-- name: live_of
+SELECT at, data FROM live WHERE batch = ?;
+
+-- name: failure_reasons
+SELECT reason, count(*) FROM items WHERE batch = ? AND state = 'failed' GROUP BY reason ORDER BY 2 DESC LIMIT ?;
+
+-- name: sums_of_items
+SELECT count(*), coalesce(sum(state = 'pending'), 0), coalesce(sum(state = 'completed'), 0),
+    coalesce(sum(state = 'failed'), 0), coalesce(sum(state = 'skipped'), 0), coalesce(sum(state = 'blocked'), 0),
+    coalesce(sum(state = 'cancelled'), 0)
+FROM items WHERE batch = ?;
+
+-- name: sums_of_attempts
+SELECT coalesce(sum(cost), 0), coalesce(sum(CASE WHEN state = 'unknown' THEN worst END), 0),
+    coalesce(sum(CASE WHEN state = 'held' THEN worst END), 0), coalesce(sum(tokens_in), 0),
+    coalesce(sum(tokens_out), 0), count(*)
+FROM attempts WHERE batch = ?;
