@@ -41,7 +41,7 @@ class Item:
     `item["column"]` reads the row. `round` is 0 at first; a retry opens the next.
     """
 
-    __slots__ = ("_note", "_phase", "data", "key", "rng", "round", "seq")
+    __slots__ = ("_note", "_phase", "_rng", "_seed", "data", "key", "round", "seq")
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Item:
         data: Row,
         *,
         round_: int,
-        rng: Rng,
+        seed: Callable[[], Rng],
         note: Callable[[str, NoteFn], Awaitable[Any]],
         phase: Callable[[str], None],
     ) -> None:
@@ -58,12 +58,20 @@ class Item:
         self.key = key
         self.data = data
         self.round = round_
-        self.rng = rng
+        self._rng: Rng | None = None
+        self._seed = seed
         self._note = note
         self._phase = phase
 
     def __getitem__(self, column: str) -> Any:  # noqa: ANN401 - a row holds any JSON value
         return self.data[column]
+
+    @property
+    def rng(self) -> Rng:
+        """Chance that a replay repeats: seeded by batch, seq and round. Made when first used."""
+        if self._rng is None:
+            self._rng = self._seed()
+        return self._rng
 
     async def note(self, name: str, fn: NoteFn) -> Any:  # noqa: ANN401 - the value is the caller's own
         """Journal what `fn` returns (a JSON value) under `name`; a replay returns the journaled value."""

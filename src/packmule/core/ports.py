@@ -76,13 +76,34 @@ class Endpoint(Protocol):
         ...
 
 
-class Check(Protocol):
-    """Turns an answer into a value, or says why not. Pure."""
+class Rejection(ValueError):  # noqa: N818 - it is a verdict, not an error of ours
+    """Why an answer is not accepted, as a sentence the model can act on."""
 
-    def __call__(self, answer: Answer) -> Any:  # noqa: ANN401 - the value is the schema's own type
-        """Return the value, or raise `Rejection`."""
+
+class CheckedSchema(Protocol):
+    """A schema that goes out with a request and judges its answer. Pure."""
+
+    @property
+    def canonical(self) -> bytes:
+        """Canonical JSON of the JSON Schema."""
+        ...
+
+    def check(self, answer: Answer) -> Any:  # noqa: ANN401 - the value is the schema's own type
+        """The answer's value, or `Rejection`."""
+        ...
+
+    def parse(self, value: Any) -> Any:  # noqa: ANN401 - a model instance where the schema is a model
+        """The user's own type made from a checked value."""
         ...
 
 
-class Rejection(ValueError):  # noqa: N818 - it is a verdict, not an error of ours
-    """Why an answer is not accepted, as a sentence the model can act on."""
+class BlobStore(Protocol):
+    """Content-addressed bytes."""
+
+    def put(self, data: bytes) -> str:
+        """Keep; returns the sha256 in hex."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """The bytes of a sha256."""
+        ...

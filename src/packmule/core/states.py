@@ -57,7 +57,8 @@ ITEM: dict[str, dict[str, str]] = {
     "generating": {**_ACTIVE_MOVES, **_ENDS},
     "validating": {**_ACTIVE_MOVES, **_ENDS},
     "retrying": {**_ACTIVE_MOVES, **_ENDS},
-    "paused": {"ask": "generating", "unwind": "pending", "fail": "failed", "block": "blocked", "cancel": "cancelled"},
+    # A recipe may finish what needs no ask while new calls are held back.
+    "paused": {**_ACTIVE_MOVES, **_ENDS},
     "completed": {},
     "failed": {"reopen": "pending"},
     "skipped": {"reopen": "pending"},

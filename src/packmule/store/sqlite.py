@@ -105,6 +105,18 @@ class Store:
         with self.transaction() as connection:
             return _apply(connection, batch, epoch, group)
 
+    def landed(self, batch: int, group: Group) -> bool:
+        """Did this group reach the disk although its commit failed? Judged by the first row that says so."""
+        with self.transaction() as connection:
+            for rows, begin in ((group.attempts, 1), (group.attempt_ends, 10)):
+                if rows:
+                    found = connection.execute(SQL["attempt_state"], (batch, *rows[0][begin : begin + 3])).fetchone()
+                    return found is not None and (begin == 1 or found[0] != "held")
+            if group.item_ends:
+                found = connection.execute(SQL["item_state"], (batch, group.item_ends[0][1])).fetchone()
+                return found is not None and found[0] != "pending"
+        return False
+
     def reopen(self) -> None:
         """After an I/O error: never go on with the same handle."""
         with self._writing:

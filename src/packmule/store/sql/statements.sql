@@ -33,6 +33,12 @@ UPDATE items SET state = ?, output = ?, reason = ?, cost = ?, tokens_in = ?, tok
     latency_ms = ?, model = ?, rev = ?
 WHERE batch = ? AND seq = ? AND state = 'pending';
 
+-- name: attempt_state
+SELECT state FROM attempts WHERE batch = ? AND seq = ? AND number = ? AND nth = ?;
+
+-- name: item_state
+SELECT state FROM items WHERE batch = ? AND seq = ?;
+
 -- name: add_note
 INSERT OR REPLACE INTO notes (batch, seq, round, name, value) VALUES (?, ?, ?, ?, ?);
 

@@ -1,0 +1,22 @@
+"""The one place that reads a clock. Durations are monotonic, records are UTC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def now_s(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def utc_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1000
+
+    async def sleep(self, wait_s: float) -> None:
+        """Let `wait_s` seconds pass."""
+        await asyncio.sleep(wait_s)

@@ -1,0 +1,127 @@
+"""Beside the run: answers wishes, writes the live row and ticks, watches for outages and overdue stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from packmule.core.batch import Limits, changes
+from packmule.engine.endings import Ending
+from packmule.engine.live import live_row
+from packmule.errors import UsageError
+from packmule.store.batches import refuse_low_cap
+
+if TYPE_CHECKING:
+    from packmule.engine.runner import Runner
+
+STEP_S = 0.25
+TICK_STEPS = 4
+
+
+class Monitor:
+    """One a runner. `drop_at_s` is when a stop stops waiting for what is on its way."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.drop_at_s: float | None = None
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        step = 0
+        while True:
+            self._answer_wishes()
+            self._watch_outage()
+            self._watch_stop()
+            group = self._runner.recorder.group
+            group.live = self.live()
+            if step % TICK_STEPS == 0:
+                group.tick = self._tick()
+            self._runner.recorder.wake()
+            step += 1
+            await self._runner.world.clock.sleep(STEP_S)
+
+    def live(self) -> tuple[int, int, str]:
+        """The live row as it is now."""
+        runner, clock = self._runner, self._runner.world.clock
+        extra = {"state": runner.state, "latches": runner.latches, "unused_calls": runner.unused_calls}
+        data = live_row(runner.runs.values(), runner.tap, clock.now_s(), extra)
+        return runner.row.batch, clock.utc_us(), _text(data)
+
+    def _tick(self) -> tuple[int, int, str]:
+        runner = self._runner
+        ledger, lanes = runner.ledger, runner.lanes
+        data = {
+            "settled": ledger.settled,
+            "unknown": ledger.unknown,
+            "held": ledger.held,
+            "in_flight": runner.tap.in_flight,
+            "answers": lanes.successes,
+            "latency_sum_s": round(lanes.latency_sum_s, 3),
+        }
+        return runner.row.batch, runner.world.clock.utc_us() // 1_000_000, _text(data)
+
+    def _watch_outage(self) -> None:
+        runner = self._runner
+        limit = runner.limits.outage_limit_s
+        if limit is None or runner.stopping is not None:
+            return
+        now_s = runner.world.clock.now_s()
+        for name, bucket in runner.tap.buckets.items():
+            since = bucket.breaker.since_s
+            if bucket.breaker.open_until_s is not None and since is not None and now_s - since > limit:
+                detail = f"{name} has not answered for {round(now_s - since)} s: {bucket.breaker.reason}"
+                runner.stop(Ending("stopped", "outage", detail))
+                return
+
+    def _watch_stop(self) -> None:
+        if self.drop_at_s is not None and self._runner.world.clock.now_s() >= self.drop_at_s:
+            self.drop_at_s = None
+            self._runner.drop()
+
+    def _answer_wishes(self) -> None:
+        runner = self._runner
+        for wish, kind, data, who in runner.store.read("open_wishes", (runner.row.batch,)):
+            answer = self._grant(kind, msgspec.json.decode(data), who)
+            now_us = runner.world.clock.utc_us()
+            runner.recorder.group.statements.append(("ack_wish", (now_us, answer, wish)))
+            runner.note("wish", {"kind": kind, "who": who, "answer": answer})
+
+    def _grant(self, kind: str, data: dict[str, Any], who: str) -> str:
+        runner = self._runner
+        if kind == "pause":
+            runner.latch("person", str(data.get("reason", "")))
+        elif kind == "unpause":
+            runner.unlatch("person")
+        elif kind == "stop":
+            runner.stop(Ending("stopped", str(data.get("reason") or "person")))
+            if data.get("now"):
+                runner.drop()
+        elif kind == "cancel":
+            runner.stop(Ending("cancelled", "cancelled"))
+        elif kind == "limits":
+            return self._relimit(data, who)
+        else:
+            return f"refused: unknown wish {kind!r}"
+        return "done"
+
+    def _relimit(self, data: dict[str, Any], who: str) -> str:
+        runner = self._runner
+        before = runner.limits
+        try:
+            limits = msgspec.convert({**msgspec.to_builtins(before), **data}, Limits)
+            refuse_low_cap(limits, runner.ledger.committed)
+        except (UsageError, msgspec.ValidationError) as error:
+            return f"refused: {error}"
+        group = runner.recorder.group
+        group.statements.append(("set_limits", (_text(limits), runner.row.batch)))
+        cap = limits.max_cost if limits.on_budget == "stop" else None
+        group.statements.append(("set_cap", (cap, runner.row.batch)))
+        diff = {change.name: [change.before, change.after] for change in changes(before, limits)}
+        runner.note("limits", {"who": who, "changes": diff})
+        runner.relimit(limits)
+        return "done"
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

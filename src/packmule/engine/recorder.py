@@ -1,0 +1,148 @@
+"""The only writer of outcomes. The engine fills a group on its loop; one thread makes groups durable, one after
+the other, without a timer: what gathered while one commit ran is the next.
+
+Two rules: an intent's waiter is called only when its group is durable, and a group that cannot be made durable is
+kept and tried again, never dropped. When the disk is full the ballast is given up for what was already paid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from packmule.core.ports import Clock
+from packmule.errors import LeaseLost, StoreFull
+from packmule.store.group import Group
+
+RETRY_S = 0.5
+
+
+class GroupStore(Protocol):
+    """The part of the store that the recorder needs."""
+
+    def commit(self, batch: int, epoch: int, group: Group) -> int: ...
+    def landed(self, batch: int, group: Group) -> bool: ...
+    def reopen(self) -> None: ...
+
+
+class BallastFile(Protocol):
+    """Space held back for a full disk."""
+
+    def take(self) -> bool: ...
+    def release(self) -> None: ...
+
+
+class Recorder:
+    """One batch's writes. `on_trouble` is told a sentence when commits fail, and '' when they work again."""
+
+    def __init__(
+        self, store: GroupStore, ballast: BallastFile, batch: int, epoch: int, clock: Clock, *, threaded: bool = True
+    ) -> None:
+        self.group = Group()
+        self.on_trouble: Callable[[str], None] = lambda _: None
+        self.on_fatal: Callable[[BaseException], None] = lambda _: None
+        self.rev = 0
+        self._store = store
+        self._ballast = ballast
+        self._key = (batch, epoch)
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
+        self._busy = self._scheduled = self._dead = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="packmule-writer", daemon=True)
+        self._threaded = threaded
+        self._ballast.take()
+        if threaded:
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Something was put into `group`: hand it over when the writer is free."""
+        if not (self._busy or self._scheduled or self._dead):
+            self._scheduled = True
+            self._loop.call_soon(self._hand_over)
+
+    def durable(self) -> asyncio.Future[None]:
+        """Done when all that is in `group` now is on disk."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self.group.waiters.append(lambda: None if future.done() else future.set_result(None))
+        self.wake()
+        return future
+
+    async def close(self, grace_s: float = 10.0) -> bool:
+        """Write what is left and end the thread. False when the store could not take it within `grace_s`."""
+        saved = True
+        if not self._dead:
+            try:
+                await asyncio.wait_for(self.durable(), grace_s)
+            except TimeoutError:
+                saved = False
+        self._closing.set()
+        self._queue.put(None)
+        if self._threaded:
+            await asyncio.to_thread(self._thread.join, 5.0)
+        return saved
+
+    def _hand_over(self) -> None:
+        self._scheduled = False
+        if self._busy or self._dead or self.group.empty:
+            return
+        group, self.group = self.group, Group()
+        self._busy = True
+        if self._threaded:
+            self._queue.put(group)
+        else:
+            self._try(group)
+
+    def _write_all(self) -> None:
+        while (group := self._queue.get()) is not None:
+            self._try(group)
+
+    def _try(self, group: Group) -> None:
+        failed = False
+        while True:
+            try:
+                rev = self._store.commit(*self._key, group)
+            except StoreFull as error:
+                failed = True
+                self._call(self.on_trouble, str(error))
+                self._ballast.release()
+                if self._closing.wait(RETRY_S):
+                    return
+                if self._landed_after_reopen(group):
+                    rev = self.rev + 1
+                    break
+            except BaseException as error:  # noqa: BLE001 - handed to the engine, which ends
+                self._call(self._fatal, error)
+                return
+            else:
+                break
+        self._call(self._done, group, rev, failed)
+
+    def _landed_after_reopen(self, group: Group) -> bool:
+        """A commit that failed may be on disk all the same: look, on a fresh handle, before writing it twice."""
+        try:
+            self._store.reopen()
+            return self._store.landed(self._key[0], group)
+        except (StoreFull, LeaseLost):
+            return False
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        self._loop.call_soon_threadsafe(function, *args)
+
+    def _done(self, group: Group, rev: int, failed: bool) -> None:  # noqa: FBT001 - a callback's argument
+        self._busy = False
+        self.rev = rev
+        for waiter in group.waiters:
+            waiter()
+        if failed and self._ballast.take():
+            self.on_trouble("")
+        if not self.group.empty:
+            self._hand_over()
+
+    def _fatal(self, error: BaseException) -> None:
+        self._dead = True
+        self.on_fatal(error)

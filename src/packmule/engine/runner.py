@@ -1,0 +1,374 @@
+"""The runner: holds a batch's lease and drives it to an ending.
+
+Items are live in tasks, attempts in lanes, both in one task group. Whatever steers it is a wish in the store or a
+call of `stop`, `pause`, `unpause` on its loop. It ends when every item is final, when only money is missing, when a
+person, a signal or a provider says so, or when the store or the lease is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from packmule.core.batch import Limits
+from packmule.core.calls import Fault, Reply
+from packmule.core.ledger import Ledger
+from packmule.core.money import usd_short
+from packmule.core.states import BATCH, move
+from packmule.engine import memory
+from packmule.engine.ask import Ask
+from packmule.engine.endings import Ending
+from packmule.engine.feeder import Feeder
+from packmule.engine.item_run import ItemRun
+from packmule.engine.lanes import Lanes
+from packmule.engine.monitor import Monitor
+from packmule.engine.recorder import Recorder
+from packmule.engine.tap import BucketState, Tap
+from packmule.engine.waiting import Ended, Waiting
+from packmule.engine.world import ItemChange, World
+from packmule.errors import CallFailed, PackmuleError
+from packmule.store import reads
+from packmule.store.packing import pack
+from packmule.store.rows import BatchRow, ItemRow
+from packmule.store.sqlite import Store
+
+SAME_REFUSALS_MAX = 20
+GRACE_S = 30.0
+_DIGITS = re.compile(r"\d+")
+
+
+class Runner:
+    """Drives one batch once. Make it on the loop that it shall run on."""
+
+    def __init__(
+        self,
+        store: Store,
+        row: BatchRow,
+        epoch: int,
+        world: World,
+        *,
+        on_change: Callable[[ItemChange], None] | None = None,
+        threaded: bool = True,
+    ) -> None:
+        self.store, self.row, self.world = store, row, world
+        self.limits = world.limits
+        self.state = row.state
+        self.runs: dict[int, ItemRun] = {}
+        self.latches: dict[str, str] = {}
+        self.stopping: Ending | None = None
+        self.unused_calls = 0
+        self.recorder = Recorder(store, store.ballast, row.batch, epoch, world.clock, threaded=threaded)
+        self.recorder.on_trouble = self._on_trouble
+        self.recorder.on_fatal = self._on_fatal
+        cap = self.limits.max_cost
+        self.ledger = Ledger(cap, stops=self.limits.on_budget == "stop", settled=row.settled, unknown=row.unknown)
+        self.tap = Tap(self.ledger, self.limits, world.clock)
+        self.tap.largest_item = reads.largest_item(store, row.batch)
+        self.lanes: Lanes
+        self.monitor = Monitor(self)
+        self._epoch = epoch
+        self._on_change = on_change
+        self._tasks: asyncio.TaskGroup
+        self._over = asyncio.Event()
+        self._fatal: BaseException | None = None
+        self._refusals: Counter[str] = Counter()
+        self._successes = 0
+        self._feeder = Feeder(self._fetch, 2 * self.limits.concurrency)
+        self._feeding = False
+
+    # The run
+
+    async def run(self) -> Ending:
+        """Drive the batch to an ending. Raises LeaseLost when another runner took it over."""
+        self._move("start", "")
+        try:
+            await self._drive_all()
+        except BaseException:
+            # A mistake of ours: what was paid is still written before it shows.
+            await self.recorder.close(grace_s=2.0)
+            raise
+        if self._fatal is not None:
+            raise self._fatal from None
+        return await self._finish()
+
+    async def _drive_all(self) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            self.lanes = Lanes(self._tasks, self.tap, self.recorder, self.world, self, (self.row.batch, self._epoch))
+            watch = self._tasks.create_task(self.monitor.watch())
+            self._feed()
+            await self._over.wait()
+            self.lanes.close()
+            watch.cancel()
+
+    async def _finish(self) -> Ending:
+        ending = self.stopping or Ending("completed", "done")
+        event = {"completed": "complete", "stopped": "stop", "cancelled": "cancel", "failed": "fail"}[ending.state]
+        self._move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
+        self.recorder.group.live = self.monitor.live()
+        saved = await self.recorder.close()
+        return Ending(ending.state, ending.reason, ending.detail, saved=saved)
+
+    def _move(self, event: str, reason: str, detail: str = "") -> None:
+        self.state = move(BATCH, self.state, event)
+        now_us = self.world.clock.utc_us()
+        ended = None if self.state in {"running", "paused"} else now_us
+        group = self.recorder.group
+        group.statements.append(("set_state", (self.state, reason, now_us, ended, self.row.batch)))
+        self.note(self.state, {"reason": reason, "detail": detail})
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Something happened to the batch."""
+        text = msgspec.json.encode(data).decode()
+        self.recorder.group.events.append((self.row.batch, self.world.clock.utc_us(), kind, text))
+        self.recorder.wake()
+
+    # Steering
+
+    def stop(self, ending: Ending) -> None:
+        """Start nothing new; what is on its way finishes; unfinished items stay pending."""
+        if self.stopping is not None:
+            return
+        self.stopping = ending
+        self.tap.closed = ending.reason
+        self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
+        for run in list(self.runs.values()):
+            if run.on_way == 0:
+                run.close("stop", ending.reason)
+        self._maybe_over()
+
+    def drop(self) -> None:
+        """Stop now: what is on its way is recorded as unknown."""
+        if self.stopping is None:
+            self.stop(Ending("stopped", "person"))
+        self.lanes.drop()
+
+    def latch(self, name: str, why: str) -> None:
+        """Hold everything new back for one reason; several are independent."""
+        if self.stopping is None and name not in self.latches:
+            self.latches[name] = why
+            self.tap.closed = next(iter(self.latches))
+            if self.state == "running":
+                self._move("pause", name, why)
+            for run in self.runs.values():
+                if run.on_way == 0 and run.state in {"generating", "retrying", "validating"}:
+                    run.change("pause", name)
+
+    def unlatch(self, name: str) -> None:
+        """That reason is gone; go on when it was the last."""
+        if self.latches.pop(name, None) is None or self.stopping is not None:
+            return
+        self.tap.closed = next(iter(self.latches), "")
+        if not self.latches:
+            self._move("unpause", "")
+            for run in self.runs.values():
+                if run.state == "paused":
+                    run.change("ask")
+            self.lanes.wake()
+
+    def relimit(self, limits: Limits) -> None:
+        """Take other limits while running; the caller has recorded them."""
+        self.limits = self.tap.limits = limits
+        self.world.limits = limits
+        self.ledger.cap, self.ledger.stops = limits.max_cost, limits.on_budget == "stop"
+        for bucket in self.tap.buckets.values():
+            bucket.pace.width_max = float(limits.concurrency)
+        self.lanes.wake()
+
+    # Items
+
+    def _fetch(self, begun: bool, after: int, limit: int) -> list[ItemRow]:  # noqa: FBT001 - the feeder's port
+        return reads.pending(self.store, self.row.batch, begun=begun, after=after, limit=limit)
+
+    def _feed(self) -> None:
+        self._feeding = False
+        while self.stopping is None and len(self.runs) < max(2, 2 * self.limits.concurrency):
+            row = self._feeder.next()
+            if row is None:
+                break
+            run = self.runs[row.seq] = ItemRun(row, self.world, row.round)
+            run.on_state = self._on_state
+            run.on_note = self._on_note
+            run.task = self._tasks.create_task(self._drive(run))
+        self._maybe_over()
+
+    async def _drive(self, run: ItemRun) -> None:
+        run.started = True
+        if run.closing is not None:
+            self._end_item(run, run.closing[0], None, run.closing[1])
+            return
+        if run.recorded:
+            run.load(reads.journal(self.store, self.row.batch, run.seq))
+        run.change("begin")
+        event, output, reason = await self._outcome(run)
+        while run.on_way:
+            # An item is final only when none of its attempts is held.
+            run.landed = run.landed or asyncio.Event()
+            with contextlib.suppress(asyncio.CancelledError):
+                await run.landed.wait()
+        if run.closing is not None:
+            event, reason = run.closing
+            output = None
+        self._end_item(run, event, output, reason)
+
+    async def _outcome(self, run: ItemRun) -> tuple[str, bytes | None, str]:
+        """(event, output, reason) of a recipe, whatever it does."""
+        try:
+            output = await self.world.recipe(run.item, Ask(run, self))
+            data = msgspec.json.encode(output, enc_hook=_plain)
+        except asyncio.CancelledError:
+            return "fail", None, "the recipe cancelled itself"
+        except CallFailed as error:
+            return "fail", None, error.message
+        except PackmuleError as error:
+            return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own code
+            return "fail", None, f"the recipe raised {type(error).__name__}: {error}"
+        return "complete", data, "the answer was cut at the output bound" if run.cut else ""
+
+    def _end_item(self, run: ItemRun, event: str, output: bytes | None, reason: str) -> None:
+        del self.runs[run.seq]
+        self.tap.end_item(run.money.remaining, begun=run.begun, spent=run.money.spent)
+        self.unused_calls += run.unused if event == "complete" else 0
+        if event == "stop":
+            run.change("unwind")
+        else:
+            run.change(event, reason)
+            self._record_end(run, output, reason)
+            if run.state == "completed":
+                self._successes += 1
+            elif run.state == "failed":
+                self._count_refusal(reason)
+        if not self._feeding and not self._feeder.dry and self.stopping is None:
+            self._feeding = True
+            asyncio.get_running_loop().call_soon(self._feed)
+        elif not self.runs:
+            self._maybe_over()
+        self.lanes.wake()
+
+    def _record_end(self, run: ItemRun, output: bytes | None, reason: str) -> None:
+        group = self.recorder.group
+        packed = None if output is None else pack(output)
+        sums = (run.settled, run.tokens_in, run.tokens_out, run.attempts, run.latency_ms, run.model)
+        group.item_ends.append(((run.state, packed, reason or None, *sums), run.seq))
+        group.counts["pending"] -= 1
+        group.counts[run.state] += 1
+        self.recorder.wake()
+
+    def _maybe_over(self) -> None:
+        if not self.runs and (self.stopping is not None or self._feeder.dry):
+            self._over.set()
+
+    def _on_state(self, run: ItemRun) -> None:
+        if self._on_change is not None:
+            self._on_change(ItemChange(run.seq, run.key, run.state, run.reason))
+
+    def _on_note(self, run: ItemRun, name: str, data: bytes) -> None:
+        # In the group before any later intent of this item; the item counts as begun, so that it is read back.
+        self.recorder.group.notes.append((self.row.batch, run.seq, run.round, name, data))
+        if not run.recorded:
+            self.recorder.group.begun.append(run.seq)
+            run.recorded = True
+        self.recorder.wake()
+
+    # What asks and lanes tell
+
+    def send(self, waiting: Waiting) -> None:
+        """An ask is on its way to the tap."""
+        if self.stopping is not None:
+            waiting.run.close("stop", self.stopping.reason)
+            return
+        if waiting.endpoint.model not in self.tap.buckets:
+            memory.restore(self.tap.bucket(waiting.endpoint), self.store, self.world.clock)
+        self.tap.put(waiting)
+        self.lanes.wake()
+
+    def fail_call(self, waiting: Waiting, reason: str, kind: str) -> None:
+        """An ask that may not be tried again."""
+        self.lanes.end_call(waiting, Ended("failed", reason=reason, kind=kind))
+
+    def on_attempt_end(self, waiting: Waiting) -> None:
+        """An attempt landed."""
+        run = waiting.run
+        if run.on_way == 0:
+            if run.landed is not None:
+                run.landed.set()
+            if self.stopping is not None and not waiting.future.done():
+                run.close("stop", self.stopping.reason)
+
+    def on_blocked(self, waiting: Waiting) -> None:
+        """The item's own cap is reached."""
+        run, cap = waiting.run, self.limits.item_cap or 0
+        spent, need = usd_short(run.money.spent), usd_short(waiting.worst)
+        reason = f"item cap {usd_short(cap)}: {spent} spent, the next call may cost {need}"
+        run.close("block", reason)
+
+    def on_broke(self) -> None:
+        """Only money is missing, and nothing is on its way that could free some."""
+        if any(run.begun and not run.waiting for run in self.runs.values()):
+            return
+        cap = usd_short(self.limits.max_cost or 0)
+        left = usd_short(max(0, self.ledger.left or 0))
+        self.stop(Ending("stopped", "budget", f"the cap {cap} is reached: {left} is left, too little for the next item"))
+
+    def on_halt(self, bucket: BucketState, fault: Fault) -> None:
+        """The key or the purse: waiting does not help. Other models of the same calls take over where there are any."""
+        waiting = [w for w in self.tap.waiting if w.endpoint is bucket.endpoint]
+        if all(any(not self.tap.bucket(e).down for e in w.endpoints) for w in waiting) and waiting:
+            self.note("halted", {"model": bucket.endpoint.model, "reason": fault.message})
+            return
+        self.stop(Ending("stopped", "auth", f"{bucket.endpoint.model}: {fault.message}"))
+
+    def on_overrun(self, waiting: Waiting, cost: int) -> None:
+        """The provider reported more than the bound: recorded as reported, and the batch stops."""
+        detail = f"item {waiting.run.key} cost {usd_short(cost)}, above its worst case {usd_short(waiting.worst)}"
+        self.stop(Ending("stopped", "overrun", detail))
+
+    def on_refused(self, fault: Fault) -> None:
+        """A permanent refusal; counted when its item fails."""
+
+    def _count_refusal(self, reason: str) -> None:
+        """Twenty alike and not one success: the mistake is systematic."""
+        if self._successes:
+            return
+        key = _DIGITS.sub("#", reason)
+        self._refusals[key] += 1
+        if self._refusals[key] >= SAME_REFUSALS_MAX:
+            detail = f"{SAME_REFUSALS_MAX} items failed alike and none succeeded: {reason}"
+            self.stop(Ending("failed", "refused", detail))
+
+    def on_bucket_change(self, bucket: BucketState) -> None:
+        """Keep what the bucket learned."""
+        self.recorder.group.buckets.append(memory.save(bucket, self.world.clock))
+        self.recorder.wake()
+
+    def _on_trouble(self, sentence: str) -> None:
+        if sentence:
+            self.latch("disk", sentence)
+        else:
+            self.unlatch("disk")
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self._fatal = error
+        self.stopping = Ending("stopped", "lease", str(error))
+        self.tap.closed = "lease"
+        self.lanes.drop()
+        for run in list(self.runs.values()):
+            run.close("stop", "lease")
+        self._over.set()
+
+
+def _plain(value: object) -> object:
+    """What a recipe may return beside JSON: a Reply (its value), a pydantic model."""
+    if isinstance(value, Reply):
+        return value.value
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    message = f"an output must be JSON, a Reply or a pydantic model, not {type(value).__name__}"
+    raise TypeError(message)

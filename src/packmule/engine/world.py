@@ -1,0 +1,44 @@
+"""The parts a batch is given: nothing in the engine reaches for the world by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from packmule.core.batch import Limits, Round, Spec
+from packmule.core.items import Item, Rng
+from packmule.core.ports import BlobStore, CheckedSchema, Clock, Endpoint
+
+Recipe = Callable[..., Awaitable[Any]]
+"""async def recipe(item, ask) -> output. An attribute `calls_max` bounds how many calls one item makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """One state change of an item, as on_change sees it. `reason` says why it failed, waits or was skipped."""
+
+    seq: int
+    key: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class World:
+    """Clock, endpoints, schemas, blobs, chance; and what the batch itself says. Only `limits` ever changes."""
+
+    clock: Clock
+    endpoint: Callable[[str], Endpoint]
+    schema: Callable[[Any], CheckedSchema]
+    blobs: BlobStore
+    rng: Rng
+    seeded: Callable[[str], Rng]
+    recipe: Recipe
+    spec: Spec
+    batch_id: str
+    limits: Limits = field(default_factory=Limits)
+    round: Round = field(default_factory=Round)
+
+
+__all__ = ["Item", "ItemChange", "Recipe", "World"]
