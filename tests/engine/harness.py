@@ -11,10 +11,11 @@ from typing import Any
 
 from packmule.core.batch import Limits, Plan, Round, SourceMark, Spec
 from packmule.core.items import SourceItem
+from packmule.core.rows import BatchRow
 from packmule.engine.endings import Ending
 from packmule.engine.runner import Runner
 from packmule.engine.world import ItemChange, Recipe, World
-from packmule.store import BatchRow, Store, batches, reads
+from packmule.store import BatchJournal, Store, batches, reads
 from packmule.testing import ScriptedEndpoint, SimClock, run_simulated
 
 
@@ -57,12 +58,12 @@ class Bench:
         *,
         seed: int = 0,
         steer: Callable[[Runner], Any] | None = None,
-        store: Any = None,
+        journal: Any = None,
     ) -> Ending:
         """One session, on virtual time."""
-        return run_simulated(self._session(endpoints, seed, steer, store), seed)
+        return run_simulated(self._session(endpoints, seed, steer, journal), seed)
 
-    async def _session(self, endpoints: Any, seed: int, steer: Any, store: Any) -> Ending:
+    async def _session(self, endpoints: Any, seed: int, steer: Any, journal: Any) -> Ending:
         clock = SimClock(asyncio.get_running_loop())
         row = self.row
         epoch, lock = batches.take_lease(self.store, row)
@@ -83,7 +84,7 @@ class Bench:
             round=row.round,
         )
         try:
-            runner = Runner(store or self.store, row, epoch, world, on_change=self.changes.append, threaded=False)
+            runner = Runner(journal or BatchJournal(self.store, self.batch), row, epoch, world, on_change=self.changes.append, threaded=False)
             if steer is not None:
                 steering = asyncio.ensure_future(steer(runner))
             ending = await runner.run()

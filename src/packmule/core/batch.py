@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from packmule.core.retry import RetryPolicy
+from packmule.errors import UsageError
 
 
 class SourceMark(Struct, frozen=True):
@@ -107,3 +108,17 @@ def changes(before: Struct, after: Struct) -> tuple[Change, ...]:
     """What differs between two values of one type, field by field."""
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in before.__struct_fields__)
     return tuple(Change(name, old, new) for name, old, new in pairs if old != new)
+
+
+def cap_of(limits: Limits) -> int | None:
+    """The cap that stops, None when there is none or it only warns."""
+    return limits.max_cost if limits.on_budget == "stop" else None
+
+
+def refuse_low_cap(limits: Limits, committed: int) -> None:
+    """A cap cannot be lowered below what is or may be owed."""
+    cap = cap_of(limits)
+    if cap is not None and cap < committed:
+        least = -(-committed // 10**10) / 100
+        message = f"the cap ${cap / 10**12:.2f} is below what this batch has spent or may owe already"
+        raise UsageError(message, hint=f"the least it can be is --max-cost {least:.2f}")

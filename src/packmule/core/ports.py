@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, WireRequest
+from packmule.core.calls import (
+    Answer,
+    BlobSource,
+    Bounds,
+    Fault,
+    RateHint,
+    Received,
+    Request,
+    WireRequest,
+)
+from packmule.core.group import Group
 from packmule.core.money import Price
+from packmule.core.rows import ItemJournal, ItemRow, Wish
 
 
 class Clock(Protocol):
@@ -106,4 +117,48 @@ class BlobStore(Protocol):
 
     def get(self, name: str) -> bytes:
         """The bytes of a sha256."""
+        ...
+
+
+class Journal(Protocol):
+    """One batch's part of the store, as the engine needs it."""
+
+    def commit(self, epoch: int, group: Group) -> int:
+        """Make a group durable; the batch's new rev. Raises LeaseLost, StoreFull."""
+        ...
+
+    def landed(self, group: Group) -> bool:
+        """Is a group, whose commit failed, on disk all the same?"""
+        ...
+
+    def reopen(self) -> None:
+        """Go on with a fresh handle after a failure."""
+        ...
+
+    def take_ballast(self) -> bool:
+        """Hold space back for a full disk; False when there is none."""
+        ...
+
+    def release_ballast(self) -> None:
+        """Give that space up."""
+        ...
+
+    def pending(self, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
+        """Pending items in input order."""
+        ...
+
+    def of_item(self, seq: int) -> ItemJournal:
+        """Calls, attempts and notes of one item."""
+        ...
+
+    def largest_item(self) -> int:
+        """The dearest finished item, in picodollars."""
+        ...
+
+    def wishes(self) -> list[Wish]:
+        """Wishes not yet answered, oldest first."""
+        ...
+
+    def bucket(self, model: str) -> tuple[int, dict[str, Any]] | None:
+        """(at, data): what a bucket taught an earlier process."""
         ...

@@ -31,7 +31,6 @@ from packmule.core.ports import CheckedSchema, Rejection
 from packmule.engine.item_run import ItemRun
 from packmule.engine.waiting import Ended, Waiting
 from packmule.errors import CallFailed, CallRejected, UsageError
-from packmule.store.packing import pack
 
 UserCheck = Callable[[Any], Any]
 """Given the value (or the text), returns None or True to accept, or a sentence that says why not."""
@@ -118,7 +117,7 @@ class Ask:
         if known is not None and known.ended is not None:
             return run.replay(known)
         waiting = Waiting(run, self._as_sent(request), self._endpoints(request))
-        waiting.digest, waiting.nth_ask, waiting.packed, waiting.label = digest, nth, pack(data), label
+        waiting.digest, waiting.nth_ask, waiting.packed, waiting.label = digest, nth, data, label
         waiting.schema, waiting.user_check = schema, check
         if known is None:
             waiting.number = run.new_number()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from packmule.store.rows import ItemRow
+from packmule.core.rows import ItemRow
 
 PAGE_MAX = 1000
 

@@ -17,13 +17,12 @@ from packmule.core.calls import Answer
 from packmule.core.items import Item, NoteFn
 from packmule.core.ledger import ItemMoney
 from packmule.core.retry import ACTIONS
+from packmule.core.rows import AttemptRow, CallRow, ItemJournal, ItemRow
 from packmule.core.states import ITEM, ITEM_FINAL, move
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import World
 from packmule.errors import UsageError
-from packmule.store.rows import AttemptRow, CallRow, ItemRow
 
-Journal = tuple[list[CallRow], list[AttemptRow], list[tuple[int, str, Any]]]
 _answer = msgspec.json.Decoder(Answer)
 
 
@@ -64,18 +63,17 @@ class ItemRun:
             row.seq, row.key, row.data, round_=round_, seed=self._seed, note=self._note, phase=self.set_phase
         )
 
-    def load(self, journal: Journal) -> None:
+    def load(self, journal: ItemJournal) -> None:
         """Take over what earlier sessions and rounds did."""
-        calls, attempts, notes = journal
-        for call in calls:
+        for call in journal.calls:
             self._next_number = max(self._next_number, call.number + 1)
             if call.round == self.round or call.ended == "accepted":
                 self._calls[call.digest, call.nth] = call
         self.unused = len(self._calls)
-        for attempt in attempts:
+        for attempt in journal.attempts:
             self._tries.setdefault(attempt.number, []).append(attempt)
             self._add_up(attempt)
-        self._notes = {name: value for round_, name, value in notes if round_ == self.round}
+        self._notes = {name: value for round_, name, value in journal.notes if round_ == self.round}
 
     def _add_up(self, attempt: AttemptRow) -> None:
         self.attempts += attempt.state != "not_sent"

@@ -19,7 +19,6 @@ from packmule.engine.recorder import Recorder
 from packmule.engine.tap import BucketState, Tap
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import World
-from packmule.store.packing import pack
 
 _encode = msgspec.json.encode
 _STATE = {"not_sent": "not_sent", "rejected": "rejected", "unknown": "unknown"}
@@ -209,7 +208,7 @@ class Lanes:
         tokens = (None, None) if usage is None else (usage.tokens_in, usage.tokens_out)
         run.tokens_in += tokens[0] or 0
         run.tokens_out += tokens[1] or 0
-        row = ("answered", cost, *tokens, usage is None or not within, None, None, pack(_encode(answer)), latency_ms)
+        row = ("answered", cost, *tokens, usage is None or not within, None, None, _encode(answer), latency_ms)
         self._record(waiting, row, held=held, settled=cost, tokens=tokens)
         if not within:
             self._recorder.group.overrun = True
@@ -228,7 +227,7 @@ class Lanes:
         run.attempts += fault.outcome != "not_sent"
         bucket.pace.done(waiting.tokens, 0 if fault.outcome == "not_sent" else None)
         # What came instead of an answer is kept, so that a person can look at it.
-        kept = pack(_encode(fault.body.decode("utf-8", "replace"))) if fault.body and unknown else None
+        kept = _encode(fault.body.decode("utf-8", "replace")) if fault.body and unknown else None
         row = (_STATE[fault.outcome], None, None, None, False, fault.kind, fault.message, kept, latency_ms)
         self._record(waiting, row, held=held, unknown=held if unknown else 0)
         self._tell_bucket(waiting, fault, bucket, now_s)

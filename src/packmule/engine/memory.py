@@ -10,9 +10,8 @@ import msgspec
 
 from packmule.core.breaker import WAIT_FIRST_S
 from packmule.core.pace import GATE_MAX_S
-from packmule.core.ports import Clock
+from packmule.core.ports import Clock, Journal
 from packmule.engine.tap import BucketState
-from packmule.store.sqlite import Store
 
 
 def save(bucket: BucketState, clock: Clock) -> tuple[str, int, str]:
@@ -29,12 +28,12 @@ def save(bucket: BucketState, clock: Clock) -> tuple[str, int, str]:
     return bucket.endpoint.model, clock.utc_us(), msgspec.json.encode(data).decode()
 
 
-def restore(bucket: BucketState, store: Store, clock: Clock) -> None:
+def restore(bucket: BucketState, journal: Journal, clock: Clock) -> None:
     """Take over what an earlier process learned, as far as it still holds."""
-    row = store.one("get_bucket", (bucket.endpoint.model,))
+    row = journal.bucket(bucket.endpoint.model)
     if row is None:
         return
-    at_us, data = row[0], msgspec.json.decode(row[1])
+    at_us, data = row
     passed_s = max(0.0, (clock.utc_us() - at_us) / 1e6)
     now_s = clock.now_s()
     if left := _left(data, "gate_left_s", passed_s):

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from packmule.core.batch import Limits, changes
+from packmule.core.batch import Limits, cap_of, changes, refuse_low_cap
 from packmule.engine.endings import Ending
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
-from packmule.store.batches import refuse_low_cap
 
 if TYPE_CHECKING:
     from packmule.engine.runner import Runner
@@ -81,11 +80,11 @@ class Monitor:
 
     def _answer_wishes(self) -> None:
         runner = self._runner
-        for wish, kind, data, who in runner.store.read("open_wishes", (runner.row.batch,)):
-            answer = self._grant(kind, msgspec.json.decode(data), who)
+        for wish in runner.journal.wishes():
+            answer = self._grant(wish.kind, wish.data, wish.who)
             now_us = runner.world.clock.utc_us()
-            runner.recorder.group.statements.append(("ack_wish", (now_us, answer, wish)))
-            runner.note("wish", {"kind": kind, "who": who, "answer": answer})
+            runner.recorder.group.statements.append(("ack_wish", (now_us, answer, wish.id)))
+            runner.note("wish", {"kind": wish.kind, "who": wish.who, "answer": answer})
 
     def _grant(self, kind: str, data: dict[str, Any], who: str) -> str:
         runner = self._runner
@@ -115,8 +114,7 @@ class Monitor:
             return f"refused: {error}"
         group = runner.recorder.group
         group.statements.append(("set_limits", (_text(limits), runner.row.batch)))
-        cap = limits.max_cost if limits.on_budget == "stop" else None
-        group.statements.append(("set_cap", (cap, runner.row.batch)))
+        group.statements.append(("set_cap", (cap_of(limits), runner.row.batch)))
         diff = {change.name: [change.before, change.after] for change in changes(before, limits)}
         runner.note("limits", {"who": who, "changes": diff})
         runner.relimit(limits)

@@ -11,51 +11,31 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
-from packmule.core.ports import Clock
+from packmule.core.group import Group
+from packmule.core.ports import Journal
 from packmule.errors import LeaseLost, StoreFull
-from packmule.store.group import Group
 
 RETRY_S = 0.5
-
-
-class GroupStore(Protocol):
-    """The part of the store that the recorder needs."""
-
-    def commit(self, batch: int, epoch: int, group: Group) -> int: ...
-    def landed(self, batch: int, group: Group) -> bool: ...
-    def reopen(self) -> None: ...
-
-
-class BallastFile(Protocol):
-    """Space held back for a full disk."""
-
-    def take(self) -> bool: ...
-    def release(self) -> None: ...
 
 
 class Recorder:
     """One batch's writes. `on_trouble` is told a sentence when commits fail, and '' when they work again."""
 
-    def __init__(
-        self, store: GroupStore, ballast: BallastFile, batch: int, epoch: int, clock: Clock, *, threaded: bool = True
-    ) -> None:
+    def __init__(self, journal: Journal, epoch: int, *, threaded: bool = True) -> None:
         self.group = Group()
         self.on_trouble: Callable[[str], None] = lambda _: None
         self.on_fatal: Callable[[BaseException], None] = lambda _: None
         self.rev = 0
-        self._store = store
-        self._ballast = ballast
-        self._key = (batch, epoch)
-        self._clock = clock
+        self._journal = journal
+        self._epoch = epoch
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
         self._busy = self._scheduled = self._dead = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="packmule-writer", daemon=True)
         self._threaded = threaded
-        self._ballast.take()
+        self._journal.take_ballast()
         if threaded:
             self._thread.start()
 
@@ -105,11 +85,11 @@ class Recorder:
         failed = False
         while True:
             try:
-                rev = self._store.commit(*self._key, group)
+                rev = self._journal.commit(self._epoch, group)
             except StoreFull as error:
                 failed = True
                 self._call(self.on_trouble, str(error))
-                self._ballast.release()
+                self._journal.release_ballast()
                 if self._closing.wait(RETRY_S):
                     return
                 if self._landed_after_reopen(group):
@@ -125,8 +105,8 @@ class Recorder:
     def _landed_after_reopen(self, group: Group) -> bool:
         """A commit that failed may be on disk all the same: look, on a fresh handle, before writing it twice."""
         try:
-            self._store.reopen()
-            return self._store.landed(self._key[0], group)
+            self._journal.reopen()
+            return self._journal.landed(group)
         except (StoreFull, LeaseLost):
             return False
 
@@ -138,7 +118,7 @@ class Recorder:
         self.rev = rev
         for waiter in group.waiters:
             waiter()
-        if failed and self._ballast.take():
+        if failed and self._journal.take_ballast():
             self.on_trouble("")
         if not self.group.empty:
             self._hand_over()

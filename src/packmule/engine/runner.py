@@ -20,6 +20,8 @@ from packmule.core.batch import Limits
 from packmule.core.calls import Fault, Reply
 from packmule.core.ledger import Ledger
 from packmule.core.money import usd_short
+from packmule.core.ports import Journal
+from packmule.core.rows import BatchRow, ItemRow
 from packmule.core.states import BATCH, move
 from packmule.engine import memory
 from packmule.engine.ask import Ask
@@ -33,10 +35,6 @@ from packmule.engine.tap import BucketState, Tap
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import ItemChange, World
 from packmule.errors import CallFailed, PackmuleError
-from packmule.store import reads
-from packmule.store.packing import pack
-from packmule.store.rows import BatchRow, ItemRow
-from packmule.store.sqlite import Store
 
 SAME_REFUSALS_MAX = 20
 GRACE_S = 30.0
@@ -48,7 +46,7 @@ class Runner:
 
     def __init__(
         self,
-        store: Store,
+        journal: Journal,
         row: BatchRow,
         epoch: int,
         world: World,
@@ -56,20 +54,20 @@ class Runner:
         on_change: Callable[[ItemChange], None] | None = None,
         threaded: bool = True,
     ) -> None:
-        self.store, self.row, self.world = store, row, world
+        self.journal, self.row, self.world = journal, row, world
         self.limits = world.limits
         self.state = row.state
         self.runs: dict[int, ItemRun] = {}
         self.latches: dict[str, str] = {}
         self.stopping: Ending | None = None
         self.unused_calls = 0
-        self.recorder = Recorder(store, store.ballast, row.batch, epoch, world.clock, threaded=threaded)
+        self.recorder = Recorder(journal, epoch, threaded=threaded)
         self.recorder.on_trouble = self._on_trouble
         self.recorder.on_fatal = self._on_fatal
         cap = self.limits.max_cost
         self.ledger = Ledger(cap, stops=self.limits.on_budget == "stop", settled=row.settled, unknown=row.unknown)
         self.tap = Tap(self.ledger, self.limits, world.clock)
-        self.tap.largest_item = reads.largest_item(store, row.batch)
+        self.tap.largest_item = journal.largest_item()
         self.lanes: Lanes
         self.monitor = Monitor(self)
         self._epoch = epoch
@@ -183,7 +181,7 @@ class Runner:
     # Items
 
     def _fetch(self, begun: bool, after: int, limit: int) -> list[ItemRow]:  # noqa: FBT001 - the feeder's port
-        return reads.pending(self.store, self.row.batch, begun=begun, after=after, limit=limit)
+        return self.journal.pending(begun=begun, after=after, limit=limit)
 
     def _feed(self) -> None:
         self._feeding = False
@@ -203,7 +201,7 @@ class Runner:
             self._end_item(run, run.closing[0], None, run.closing[1])
             return
         if run.recorded:
-            run.load(reads.journal(self.store, self.row.batch, run.seq))
+            run.load(self.journal.of_item(run.seq))
         run.change("begin")
         event, output, reason = await self._outcome(run)
         while run.on_way:
@@ -253,9 +251,8 @@ class Runner:
 
     def _record_end(self, run: ItemRun, output: bytes | None, reason: str) -> None:
         group = self.recorder.group
-        packed = None if output is None else pack(output)
         sums = (run.settled, run.tokens_in, run.tokens_out, run.attempts, run.latency_ms, run.model)
-        group.item_ends.append(((run.state, packed, reason or None, *sums), run.seq))
+        group.item_ends.append(((run.state, output, reason or None, *sums), run.seq))
         group.counts["pending"] -= 1
         group.counts[run.state] += 1
         self.recorder.wake()
@@ -284,7 +281,7 @@ class Runner:
             waiting.run.close("stop", self.stopping.reason)
             return
         if waiting.endpoint.model not in self.tap.buckets:
-            memory.restore(self.tap.bucket(waiting.endpoint), self.store, self.world.clock)
+            memory.restore(self.tap.bucket(waiting.endpoint), self.journal, self.world.clock)
         self.tap.put(waiting)
         self.lanes.wake()
 

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from packmule.core.calls import Answer, Request
-from packmule.core.ports import CheckedSchema, Endpoint
 from packmule.core.money import worst_case
+from packmule.core.ports import CheckedSchema, Endpoint
 
 if TYPE_CHECKING:
     from packmule.engine.item_run import ItemRun

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from packmule.store.group import Group
-from packmule.store.rows import AttemptRow, BatchRow, CallRow, ItemRow, ResultRow, UnknownRow
+from packmule.store.journal import BatchJournal
 from packmule.store.sqlite import Store
 
-__all__ = ["AttemptRow", "BatchRow", "CallRow", "Group", "ItemRow", "ResultRow", "Store", "UnknownRow"]
+__all__ = ["BatchJournal", "Store"]

@@ -7,13 +7,23 @@ from typing import Any
 
 import msgspec
 
-from packmule.core.batch import Limits, Plan, Round, SourceMark, identity, spec_digest
+from packmule.core.batch import (
+    Limits,
+    Plan,
+    Round,
+    SourceMark,
+    cap_of,
+    identity,
+    refuse_low_cap,
+    spec_digest,
+)
 from packmule.core.items import SourceItem
+from packmule.core.rows import BatchRow
 from packmule.core.states import BATCH, move
 from packmule.errors import LeaseHeld, LeaseLost, UsageError
 from packmule.store.lock import RunnerLock
 from packmule.store.packing import pack
-from packmule.store.rows import BatchRow, batch_row
+from packmule.store.rows import batch_row
 from packmule.store.sqlite import Store
 from packmule.store.statements import SQL
 
@@ -26,7 +36,7 @@ def create(store: Store, batch_id: str, plan: Plan, command: str, now_us: int) -
     row = (batch_id, identity(spec, source), spec_digest(spec), _text(spec), _text(limits), _text(source))
     with store.transaction() as connection:
         (batch,) = connection.execute(SQL["add_batch"], (*row, _text(Round()), command, now_us)).fetchone()
-        connection.execute(SQL["add_totals"], (batch, _cap(limits)))
+        connection.execute(SQL["add_totals"], (batch, cap_of(limits)))
         connection.execute(SQL["add_event"], (batch, now_us, "created", "{}"))
     return get(store, batch_id)
 
@@ -157,18 +167,9 @@ def set_limits(store: Store, row: BatchRow, limits: Limits, now_us: int, who: st
     refuse_low_cap(limits, row.settled + row.unknown + row.held)
     with store.transaction() as connection:
         connection.execute(SQL["set_limits"], (_text(limits), row.batch))
-        connection.execute(SQL["set_cap"], (_cap(limits), row.batch))
+        connection.execute(SQL["set_cap"], (cap_of(limits), row.batch))
         data = _text({"who": who, "before": row.limits, "after": limits})
         connection.execute(SQL["add_event"], (row.batch, now_us, "limits", data))
-
-
-def refuse_low_cap(limits: Limits, committed: int) -> None:
-    """A cap cannot be lowered below what is or may be owed."""
-    cap = _cap(limits)
-    if cap is not None and cap < committed:
-        least = -(-committed // 10**10) / 100
-        message = f"the cap ${cap / 10**12:.2f} is below what this batch has spent or may owe already"
-        raise UsageError(message, hint=f"the least it can be is --max-cost {least:.2f}")
 
 
 def set_state(store: Store, row: BatchRow, event: str, reason: str, now_us: int) -> BatchRow:
@@ -217,10 +218,6 @@ def wish(store: Store, batch: int, kind: str, data: dict[str, Any], who: str, no
 
 def _lock_path(store: Store, batch_id: str, epoch: int) -> Path:
     return store.folder / "locks" / f"{store.path.stem}.{batch_id}.{epoch}.lock"
-
-
-def _cap(limits: Limits) -> int | None:
-    return limits.max_cost if limits.on_budget == "stop" else None
 
 
 def _text(value: object) -> str:

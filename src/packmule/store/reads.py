@@ -7,8 +7,15 @@ from typing import Any
 
 import msgspec
 
+from packmule.core.rows import (
+    AttemptRow,
+    CallRow,
+    ItemJournal,
+    ItemRow,
+    ResultRow,
+    UnknownRow,
+)
 from packmule.store.packing import unpack
-from packmule.store.rows import AttemptRow, CallRow, ItemRow, ResultRow, UnknownRow
 from packmule.store.sqlite import Store
 
 PAGE = 1000
@@ -21,12 +28,12 @@ def pending(store: Store, batch: int, *, begun: bool, after: int, limit: int) ->
     return [ItemRow(seq, key, _decode(unpack(data)), bool(has), round_) for seq, key, data, has, round_ in rows]
 
 
-def journal(store: Store, batch: int, seq: int) -> tuple[list[CallRow], list[AttemptRow], list[tuple[int, str, Any]]]:
-    """All that is known of one item: calls, attempts, and notes as (round, name, value)."""
+def journal(store: Store, batch: int, seq: int) -> ItemJournal:
+    """All that is known of one item."""
     calls = [CallRow(*row) for row in store.read("calls_of_item", (batch, seq))]
     attempts = [_attempt(row) for row in store.read("attempts_of_item", (batch, seq))]
     notes = store.read("notes_of_item", (batch, seq))
-    return calls, attempts, [(round_, name, _decode(value)) for round_, name, value in notes]
+    return ItemJournal(calls, attempts, [(round_, name, _decode(value)) for round_, name, value in notes])
 
 
 def requests(store: Store, batch: int, seq: int) -> list[tuple[int, str | None, bytes]]:

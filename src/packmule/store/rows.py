@@ -1,56 +1,13 @@
-"""What is read from the store: frozen values that know nothing of SQL."""
+"""From SQL columns to the values of `core.rows`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from packmule.core.batch import Limits, Round, SourceMark, Spec
-
-
-class BatchRow(Struct, frozen=True):
-    """A batch with its totals. Counts of items by state add up to `total`; money in picodollars."""
-
-    batch: int
-    id: str
-    identity: str
-    spec_digest: str
-    spec: Spec
-    limits: Limits
-    source: SourceMark
-    round: Round
-    command: str
-    ingested: bool
-    ingest_notes: dict[str, Any]
-    out_dir: str
-    created_at: int
-    epoch: int
-    rev: int
-    state: str
-    reason: str
-    cap: int | None
-    total: int
-    pending: int
-    completed: int
-    failed: int
-    skipped: int
-    blocked: int
-    cancelled: int
-    settled: int
-    unknown: int
-    held: int
-    tokens_in: int
-    tokens_out: int
-    attempts: int
-    started_at: int | None
-    ended_at: int | None
-
-    @property
-    def done(self) -> int:
-        """Items in a final state."""
-        return self.total - self.pending
+from packmule.core.rows import BatchRow
 
 
 def batch_row(columns: tuple[Any, ...]) -> BatchRow:
@@ -68,74 +25,3 @@ def batch_row(columns: tuple[Any, ...]) -> BatchRow:
         msgspec.json.decode(notes),
         *rest,
     )
-
-
-class ItemRow(Struct, frozen=True):
-    """A pending item. `begun` means that its journal has rows."""
-
-    seq: int
-    key: str
-    data: dict[str, Any]
-    begun: bool
-    round: int
-
-
-class CallRow(Struct, frozen=True):
-    """A call of an item's journal; `ended` None while it has no end."""
-
-    number: int
-    round: int
-    digest: bytes
-    nth: int
-    ended: str | None
-    reason: str | None
-    kind: str | None
-
-
-class AttemptRow(Struct, frozen=True):
-    """One try at a call, with what it cost and what came of it."""
-
-    number: int
-    nth: int
-    model: str
-    state: str
-    worst: int
-    cost: int | None
-    tokens_in: int | None
-    tokens_out: int | None
-    fault: str | None
-    message: str | None
-    answer: bytes | None
-    latency_ms: int | None
-    flagged: bool
-    started_at: int
-
-
-class UnknownRow(Struct, frozen=True):
-    """An attempt that may have been billed: whose, at most how much, and why nobody knows."""
-
-    key: str
-    seq: int
-    number: int
-    nth: int
-    model: str
-    worst: int
-    fault: str
-    message: str
-    started_at: int
-
-
-class ResultRow(Struct, frozen=True):
-    """An item as exports see it. `output` is JSON, None without one."""
-
-    seq: int
-    key: str
-    state: str
-    output: msgspec.Raw | None
-    reason: str | None
-    cost: int
-    tokens_in: int
-    tokens_out: int
-    attempts: int
-    latency_ms: int
-    model: str | None

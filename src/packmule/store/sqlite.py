@@ -17,10 +17,11 @@ from typing import Any
 
 import apsw
 
+from packmule.core.group import Group
 from packmule.errors import LeaseLost, StoreError, StoreFull
 from packmule.store.ballast import Ballast
 from packmule.store.blobs import BlobFiles, sync_folder
-from packmule.store.group import Group
+from packmule.store.packing import PLAIN_MAX, pack
 from packmule.store.statements import SQL, schema
 
 VERSION = 1
@@ -165,14 +166,21 @@ def _apply(connection: apsw.Connection, batch: int, epoch: int, group: Group) ->
     rev, committed, cap = row
     if group.attempts and not group.overrun:
         assert cap is None or committed <= cap, f"the cap {cap} would be overshot: {committed}"
-    _many(connection, "add_call", group.calls)
+    _many(connection, "add_call", [(*row[:-1], pack(row[-1])) for row in group.calls])
     _many(connection, "add_attempt", group.attempts)
     _many(connection, "begin_item", [(rev, batch, seq) for seq in group.begun])
-    _many(connection, "end_attempt", group.attempt_ends)
+    _many(connection, "end_attempt", [_packed(row, 7) for row in group.attempt_ends])
     _many(connection, "end_call", group.call_ends)
-    _many(connection, "end_item", [(*row, rev, batch, seq) for row, seq in group.item_ends])
+    _many(connection, "end_item", [(*_packed(row, 1), rev, batch, seq) for row, seq in group.item_ends])
     _rest(connection, group)
     return int(rev)
+
+
+def _packed(row: tuple[Any, ...], column: int) -> tuple[Any, ...]:
+    data = row[column]
+    if data is None or len(data) <= PLAIN_MAX:
+        return row
+    return (*row[:column], pack(data), *row[column + 1 :])
 
 
 def _rest(connection: apsw.Connection, group: Group) -> None:

@@ -1,4 +1,4 @@
-"""A group: all that one transaction writes for one batch. The engine fills it, the writer thread empties it.
+"""A group: all that one transaction writes for one batch. The engine fills it, the store empties it.
 
 Rows are kept by kind, because one prepared statement over many rows costs a tenth of many statements. The money and
 the counts of the group are sums, added to the totals in the same transaction.

@@ -1,0 +1,62 @@
+"""One batch's part of the store, in the shape of `core.ports.Journal`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from packmule.core.group import Group
+from packmule.core.rows import ItemJournal, ItemRow, Wish
+from packmule.store import reads
+from packmule.store.sqlite import Store
+
+
+class BatchJournal:
+    """Binds a store to a batch."""
+
+    def __init__(self, store: Store, batch: int) -> None:
+        self._store = store
+        self._batch = batch
+
+    def commit(self, epoch: int, group: Group) -> int:
+        """Make a group durable; the batch's new rev. Raises LeaseLost, StoreFull."""
+        return self._store.commit(self._batch, epoch, group)
+
+    def landed(self, group: Group) -> bool:
+        """Is a group, whose commit failed, on disk all the same?"""
+        return self._store.landed(self._batch, group)
+
+    def reopen(self) -> None:
+        """Go on with a fresh handle after a failure."""
+        self._store.reopen()
+
+    def take_ballast(self) -> bool:
+        """Hold space back for a full disk; False when there is none."""
+        return self._store.ballast.take()
+
+    def release_ballast(self) -> None:
+        """Give that space up."""
+        self._store.ballast.release()
+
+    def pending(self, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
+        """Pending items in input order."""
+        return reads.pending(self._store, self._batch, begun=begun, after=after, limit=limit)
+
+    def of_item(self, seq: int) -> ItemJournal:
+        """Calls, attempts and notes of one item."""
+        return reads.journal(self._store, self._batch, seq)
+
+    def largest_item(self) -> int:
+        """The dearest finished item, in picodollars."""
+        return reads.largest_item(self._store, self._batch)
+
+    def wishes(self) -> list[Wish]:
+        """Wishes not yet answered, oldest first."""
+        rows = self._store.read("open_wishes", (self._batch,))
+        return [Wish(id_, kind, msgspec.json.decode(data), who) for id_, kind, data, who in rows]
+
+    def bucket(self, model: str) -> tuple[int, dict[str, Any]] | None:
+        """(at, data): what a bucket taught an earlier process."""
+        row = self._store.one("get_bucket", (model,))
+        return None if row is None else (int(row[0]), msgspec.json.decode(row[1]))
