@@ -31,6 +31,8 @@ ACTIONS: dict[FaultKind, Action] = {
     "malformed": "retry",
 }
 
+# What spends one of a call's retries.
+SPENDING: frozenset[str] = frozenset(kind for kind, action in ACTIONS.items() if action == "retry")
 # What tells the breaker that the provider is in trouble.
 BREAKER_FAILURES: frozenset[FaultKind] = frozenset(
     ("connect", "overloaded", "server_error", "timeout", "reset", "cut", "malformed")
@@ -84,13 +86,13 @@ def gate_wait_s(fault: Fault, gates_in_row: int, jitter: float) -> float:
     """The provider's own word (with a little jitter against a stampede), else 1 s doubling to 60 s, jittered."""
     if fault.retry_after_s is not None and fault.retry_after_s >= 0:
         return fault.retry_after_s + jitter * min(1.0, fault.retry_after_s / 10)
-    ceiling = min(GATE_MAX_S, GATE_FIRST_S * 2 ** min(gates_in_row, 10))
-    return ceiling * (0.5 + jitter / 2)
+    ceiling = min(GATE_MAX_S, GATE_FIRST_S * 2.0 ** min(gates_in_row, 10))
+    return float(ceiling * (0.5 + jitter / 2))
 
 
 def backoff_s(nth: int, delay_s: float, jitter: float) -> float:
     """The wait before the nth retry (from 1): delay x 2^(n-1), give or take a tenth."""
-    return min(RETRY_MAX_S, delay_s * 2 ** min(nth - 1, 20)) * (0.9 + jitter / 5)
+    return float(min(RETRY_MAX_S, delay_s * 2.0 ** min(nth - 1, 20)) * (0.9 + jitter / 5))
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import msgspec
 from packmule.core.calls import Answer
 from packmule.core.items import Item, NoteFn
 from packmule.core.ledger import ItemMoney
-from packmule.core.retry import ACTIONS
+from packmule.core.retry import SPENDING
 from packmule.core.rows import AttemptRow, CallRow, ItemJournal, ItemRow
 from packmule.core.states import ITEM, ITEM_FINAL, move
 from packmule.engine.waiting import Ended, Waiting
@@ -127,7 +127,7 @@ class ItemRun:
         waiting.number, waiting.fresh_call = call.number, False
         tries = self.tries(call.number)
         waiting.nth = len(tries)
-        waiting.spent = sum(1 for attempt in tries if _spends(attempt.fault))
+        waiting.spent = sum(1 for attempt in tries if attempt.fault in SPENDING)
         if self.world.limits.on_unknown == "hold" and any(attempt.state == "unknown" for attempt in tries):
             return "an attempt may have been billed and its answer is lost; --on-unknown hold does not ask again"
         return ""
@@ -171,10 +171,3 @@ class ItemRun:
             self._notes[name] = msgspec.json.decode(data)
             self.on_note(self, name, data)
         return self._notes[name]
-
-
-def _spends(fault: str | None) -> bool:
-    kinds: dict[str, str] = {**ACTIONS}
-    return fault is not None and kinds.get(fault) == "retry"
-
-

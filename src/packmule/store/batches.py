@@ -17,6 +17,7 @@ from packmule.core.batch import (
     refuse_low_cap,
     spec_digest,
 )
+from packmule.core.group import new_counts
 from packmule.core.items import SourceItem
 from packmule.core.rows import BatchRow
 from packmule.core.states import BATCH, move
@@ -35,7 +36,9 @@ def create(store: Store, batch_id: str, plan: Plan, command: str, now_us: int) -
     spec, source, limits = plan.spec, plan.source, plan.limits
     row = (batch_id, identity(spec, source), spec_digest(spec), _text(spec), _text(limits), _text(source))
     with store.transaction() as connection:
-        (batch,) = connection.execute(SQL["add_batch"], (*row, _text(Round()), command, now_us)).fetchone()
+        added = connection.execute(SQL["add_batch"], (*row, _text(Round()), command, now_us)).fetchone()
+        assert added is not None
+        (batch,) = added
         connection.execute(SQL["add_totals"], (batch, cap_of(limits)))
         connection.execute(SQL["add_event"], (batch, now_us, "created", "{}"))
     return get(store, batch_id)
@@ -151,11 +154,8 @@ def recover(store: Store, row: BatchRow, epoch: int) -> int:
     with store.transaction() as connection:
         lost = connection.execute(SQL["held_of_batch"], (row.batch,)).fetchall()
         connection.executemany(SQL["lose_attempt"], [(row.batch, *attempt[:3]) for attempt in lost])
-        worst = sum(attempt[3] for attempt in lost)
-        params = dict.fromkeys(
-            ("pending", "completed", "failed", "skipped", "blocked", "cancelled", "settled"), 0
-        ) | dict.fromkeys(("tokens_in", "tokens_out", "attempts"), 0)
-        params |= {"batch": row.batch, "epoch": epoch, "held": -worst, "unknown": worst}
+        worst = sum(int(attempt[3]) for attempt in lost)  # type: ignore[arg-type]
+        params = {**new_counts(), "batch": row.batch, "epoch": epoch, "held": -worst, "unknown": worst}
         if connection.execute(SQL["rev_up"], params).fetchone() is None:
             message = "another runner took this batch over"
             raise LeaseLost(message)

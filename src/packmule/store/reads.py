@@ -89,13 +89,16 @@ def sums(store: Store, batch: int) -> dict[str, int]:
 
 
 def _attempt(row: tuple[Any, ...]) -> AttemptRow:
-    *head, answer, latency_ms, flagged, started_at = row
-    return AttemptRow(*head, None if answer is None else unpack(answer), latency_ms, bool(flagged), started_at)
+    values: dict[str, Any] = dict(zip(AttemptRow.__struct_fields__, row, strict=True))
+    values["answer"] = None if values["answer"] is None else unpack(values["answer"])
+    values["flagged"] = bool(values["flagged"])
+    return AttemptRow(**values)
 
 
 def _result(store: Store, batch: int, row: tuple[Any, ...]) -> ResultRow:
-    seq, key, state, output, reason, *sums_, model, begun = row
+    seq, key, state, output, reason, cost, tokens_in, tokens_out, attempts, latency_ms, model, begun = row
     if state == "pending" and begun:
-        *sums_, model = store.read("item_sums", (batch, seq))[0]
+        found = store.read("item_sums", (batch, seq))[0]
+        cost, tokens_in, tokens_out, attempts, latency_ms, model = (*(value or 0 for value in found[:5]), found[5])
     raw = None if output is None else msgspec.Raw(unpack(output))
-    return ResultRow(seq, key, state, raw, reason, *(value or 0 for value in sums_), model)
+    return ResultRow(seq, key, state, raw, reason, cost, tokens_in, tokens_out, attempts, latency_ms, model)

@@ -12,16 +12,9 @@ from packmule.core.rows import BatchRow
 
 def batch_row(columns: tuple[Any, ...]) -> BatchRow:
     """From a row of the `batch_columns` statement."""
-    head, (spec, limits, source, round_), tail = columns[:4], columns[4:8], columns[8:]
-    command, ingested, notes, *rest = tail
-    return BatchRow(
-        *head,
-        msgspec.json.decode(spec, type=Spec),
-        msgspec.json.decode(limits, type=Limits),
-        msgspec.json.decode(source, type=SourceMark),
-        msgspec.json.decode(round_, type=Round),
-        command,
-        bool(ingested),
-        msgspec.json.decode(notes),
-        *rest,
-    )
+    values: dict[str, Any] = dict(zip(BatchRow.__struct_fields__, columns, strict=True))
+    for name, kind in (("spec", Spec), ("limits", Limits), ("source", SourceMark), ("round", Round)):
+        values[name] = msgspec.json.decode(values[name], type=kind)
+    values["ingested"] = bool(values["ingested"])
+    values["ingest_notes"] = msgspec.json.decode(values["ingest_notes"])
+    return BatchRow(**values)
