@@ -152,9 +152,9 @@ def is_running(store: Store, row: BatchRow) -> bool:
 def recover(store: Store, row: BatchRow, epoch: int) -> int:
     """What the last runner had on its way is unknown now. Returns how many attempts."""
     with store.transaction() as connection:
-        lost = connection.execute(SQL["held_of_batch"], (row.batch,)).fetchall()
+        lost: list[tuple[Any, ...]] = connection.execute(SQL["held_of_batch"], (row.batch,)).fetchall()
         connection.executemany(SQL["lose_attempt"], [(row.batch, *attempt[:3]) for attempt in lost])
-        worst = sum(int(attempt[3]) for attempt in lost)  # type: ignore[arg-type]
+        worst: int = sum(attempt[3] for attempt in lost)
         params = {**new_counts(), "batch": row.batch, "epoch": epoch, "held": -worst, "unknown": worst}
         if connection.execute(SQL["rev_up"], params).fetchone() is None:
             message = "another runner took this batch over"
