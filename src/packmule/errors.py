@@ -3,6 +3,7 @@
     PackmuleError
     ├── UsageError            the command or the call is wrong            exit 2
     │   ├── SourceError       the input data cannot be read as asked      exit 2
+    │   ├── OutputError       a file cannot be written where asked        exit 2
     │   └── ConsentNeeded     money would be spent and nobody agreed      exit 2
     ├── PreflightError        nothing was spent and nothing can start     exit 6
     │   ├── KeyMissing        a named model has no key
@@ -43,6 +44,10 @@ class UsageError(PackmuleError):
 
 class SourceError(UsageError):
     """The input cannot be read as asked; names file, line and column where they are known."""
+
+
+class OutputError(UsageError):
+    """A file of results cannot be written where asked; the old file, if there was one, is as it was."""
 
 
 class ConsentNeeded(UsageError):
