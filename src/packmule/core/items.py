@@ -22,6 +22,15 @@ class SourceItem(Struct, frozen=True):
     skip: str | None = None
 
 
+class ItemChange(Struct, frozen=True):
+    """One state change of an item, as on_change sees it. `reason` says why it failed, waits or was skipped."""
+
+    seq: int
+    key: str
+    state: str
+    reason: str = ""
+
+
 class Rng(Protocol):
     """The part of random.Random that recipes and the engine use."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from packmule.core.batch import Limits, cap_of, changes, refuse_low_cap
-from packmule.engine.endings import Ending
+from packmule.core.endings import Ending
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
 

@@ -25,7 +25,7 @@ from packmule.core.rows import BatchRow, ItemRow
 from packmule.core.states import BATCH, move
 from packmule.engine import memory
 from packmule.engine.ask import Ask
-from packmule.engine.endings import Ending
+from packmule.core.endings import Ending
 from packmule.engine.feeder import Feeder
 from packmule.engine.item_run import ItemRun
 from packmule.engine.lanes import Lanes

@@ -7,21 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packmule.core.batch import Limits, Round, Spec
-from packmule.core.items import Item, Rng
+from packmule.core.items import ItemChange, Rng
 from packmule.core.ports import BlobStore, CheckedSchema, Clock, Endpoint
 
 Recipe = Callable[..., Awaitable[Any]]
 """async def recipe(item, ask) -> output. An attribute `calls_max` bounds how many calls one item makes."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemChange:
-    """One state change of an item, as on_change sees it. `reason` says why it failed, waits or was skipped."""
-
-    seq: int
-    key: str
-    state: str
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -41,4 +31,4 @@ class World:
     round: Round = field(default_factory=Round)
 
 
-__all__ = ["Item", "ItemChange", "Recipe", "World"]
+__all__ = ["ItemChange", "Recipe", "World"]

@@ -65,7 +65,7 @@ CREATE TABLE items (
 ) WITHOUT ROWID;
 -- Begun items come first when a batch goes on.
 CREATE INDEX items_pending ON items (batch, begun DESC, seq) WHERE state = 'pending';
-CREATE INDEX items_changed ON items (batch, rev);
+CREATE INDEX items_changed ON items (batch, rev) WHERE rev > 0;
 
 CREATE TABLE calls (
     batch   INTEGER NOT NULL,

@@ -149,7 +149,8 @@ SELECT i.seq, i.key, i.state, i.output, i.reason, i.cost, i.tokens_in, i.tokens_
 FROM items i WHERE i.batch = ? AND i.seq > ? ORDER BY i.seq LIMIT ?;
 
 -- name: changed_items
-SELECT seq, key, state, reason, cost, attempts, rev FROM items WHERE batch = ? AND rev > ? ORDER BY rev, seq LIMIT ?;
+SELECT seq, key, state, reason, cost, attempts, rev FROM items
+WHERE batch = ? AND rev > ? AND rev > 0 ORDER BY rev, seq LIMIT ?;
 
 -- name: item_sums
 SELECT coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),

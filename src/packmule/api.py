@@ -1,0 +1,275 @@
+"""The Python face: `Batch(items=..., prompt=..., model=...).run()`.
+
+A batch runs on a thread and loop of its own, so that the same call works in a script, in a notebook and inside a
+running loop. Steering goes through the store, as from every other face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from packmule.compose import Desk, Session, begin, loop_factory, prepare
+from packmule.config import Order, dollars, store_path
+from packmule.core.batch import Limits
+from packmule.core.items import ItemChange
+from packmule.core.rows import BatchRow
+from packmule.errors import ConsentNeeded, PackmuleError
+from packmule.views.progress import Progress
+
+POLL_S = 0.2
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One item's result. `output` is the text, or the schema's value; None where there is none."""
+
+    seq: int
+    key: str
+    status: str
+    output: Any
+    reason: str | None
+    cost_usd: str
+    tokens_in: int
+    tokens_out: int
+    attempts: int
+    latency_s: float
+    model: str | None
+
+
+class Results:
+    """Results of a batch, in input order, one an item. Iterating reads from the store, page by page."""
+
+    def __init__(self, desk: Desk, row: BatchRow) -> None:
+        self._desk = desk
+        self.batch = row
+
+    def __len__(self) -> int:
+        return self.batch.total
+
+    def __iter__(self) -> Iterator[Result]:
+        for record in self._desk.records(self.batch):
+            values = msgspec.structs.asdict(record)
+            output = values["output"]
+            values["output"] = None if output is None else msgspec.json.decode(output)
+            yield Result(**values)
+
+    def __repr__(self) -> str:
+        row = self.batch
+        return f"<Results of {row.id}: {row.completed} completed, {row.failed} failed of {row.total}>"
+
+    @property
+    def complete(self) -> bool:
+        """Every item is in a final state."""
+        return self.batch.state == "completed"
+
+    def to_jsonl(self, path: str | Path) -> Path:
+        """Write results.jsonl's form. Raises OutputError."""
+        return self._export(path, ".jsonl")
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the spreadsheet-safe form. Raises OutputError."""
+        return self._export(path, ".csv")
+
+    def to_polars(self) -> Any:  # noqa: ANN401 - polars is an extra
+        """A polars DataFrame, one row an item. Raises PackmuleError without polars."""
+        return _module("polars").DataFrame(self._rows())
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is an extra
+        """A pandas DataFrame, one row an item. Raises PackmuleError without pandas."""
+        return _module("pandas").DataFrame(self._rows())
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [msgspec.structs.asdict(result) for result in self]
+
+    def _export(self, path: str | Path, suffix: str) -> Path:
+        target = Path(path)
+        if target.suffix != suffix:
+            target = target.with_name(target.name + suffix)
+        self._desk.export(self.batch, target)
+        return target
+
+
+class Handle:
+    """A started batch. Every method may be called from any thread."""
+
+    def __init__(self, desk: Desk, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
+        self._desk = desk
+        self._session = session
+        self._row = session.row
+        self._on_change = on_change
+        self._error: BaseException | None = None
+        self.batch_id = self._row.id
+        self._thread = threading.Thread(target=self._run, name=self.batch_id, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Is the runner's thread alive?"""
+        return self._thread.is_alive()
+
+    @property
+    def progress(self) -> Progress:
+        """How the batch stands now."""
+        return self._desk.progress(self._row, live=self.running)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What happened to the batch, in order, until it ends: dicts with `id`, `at` (microseconds UTC), `kind`."""
+        after = 0
+        while True:
+            alive = self.running
+            for id_, at, kind, data in self._desk.events(self._row, after):
+                after = id_
+                yield {"id": id_, "at": at, "kind": kind, **data}
+            if not alive:
+                return
+            self._thread.join(POLL_S)
+
+    def pause(self, reason: str = "") -> None:
+        """Start nothing new; what is on its way finishes. Returns when the runner has agreed."""
+        self._wish("pause", {"reason": reason})
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._wish("unpause", {})
+
+    def stop(self, *, now: bool = False) -> None:
+        """Stop; `now` drops what is on its way and counts it as unknown. The batch can be run again later."""
+        self._wish("stop", {"reason": "person", "now": now})
+
+    def wait(self, timeout_s: float | None = None) -> Results:
+        """Block until the batch has ended. Raises TimeoutError, or what ended it."""
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            message = f"{self.batch_id} is still running"
+            raise TimeoutError(message)
+        if self._error is not None:
+            raise self._error
+        return Results(self._desk, self._desk.now(self._row))
+
+    def _wish(self, kind: str, data: dict[str, Any]) -> None:
+        wish = self._desk.wish(self._row, kind, data, "python")
+        while self.running and self._desk.answered(wish) is None:
+            self._thread.join(POLL_S / 4)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                ending = runner.run(self._session.drive(on_change=self._on_change))
+            self._session.finish(ending)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            self._error = error
+        finally:
+            self._session.close()
+
+
+class Batch:
+    """One batch. The same arguments over the same items go on with the same batch.
+
+    `items` is a path, or strings, dicts, (key, dict) pairs, a DataFrame. Money in dollars. Raises UsageError,
+    SourceError and PreflightError before anything is spent; ConsentNeeded without `max_cost` or `yes=True`.
+    """
+
+    def __init__(  # noqa: PLR0913 - the options of a batch
+        self,
+        items: Any,  # noqa: ANN401 - see above
+        *,
+        prompt: str | None = None,
+        recipe: Callable[..., Any] | str | None = None,
+        model: str | None = None,
+        models: tuple[str, ...] = (),
+        system: str | None = None,
+        schema: Any = None,  # noqa: ANN401 - a path, a dict, a pydantic model
+        base_url: str | None = None,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+        key: str | None = None,
+        where: tuple[str, ...] = (),
+        skip: tuple[str, ...] = (),
+        limit: int | None = None,
+        max_cost: float | str | None = None,
+        item_cap: float | str | None = None,
+        limits: Limits | None = None,
+        concurrency: int | None = None,
+        yes: bool = False,
+        fresh: bool = False,
+        store: str | Path | None = None,
+        output: str | Path | None = None,
+        sim_scenario: str | Path | None = None,
+        on_change: Callable[[ItemChange], None] | None = None,
+    ) -> None:
+        changes: dict[str, Any] = {
+            "max_cost": dollars(max_cost, "max_cost"),
+            "item_cap": dollars(item_cap, "item_cap"),
+            "concurrency": concurrency,
+        }
+        known = {name: value for name, value in changes.items() if value is not None}
+        self._order = Order(
+            items=items,
+            prompt=prompt,
+            system=system,
+            schema=schema,
+            models=(model,) if model is not None else tuple(models),
+            base_url=base_url,
+            temperature=temperature,
+            max_output_tokens=max_output_tokens,
+            key=key,
+            where=tuple(where),
+            skip=tuple(skip),
+            limit=limit,
+            recipe=recipe,
+            limits=msgspec.structs.replace(limits or Limits(), **known),
+            fresh=fresh,
+            out_dir=None if output is None else Path(output),
+            sim_scenario=None if sim_scenario is None else Path(sim_scenario),
+            command="(from Python)",
+        )
+        self._yes = yes
+        self._on_change = on_change
+        self._path = store_path(None if store is None else Path(store), os.environ)
+
+    def start(self) -> Handle:
+        """Begin in the background; returns at once with a handle."""
+        desk = Desk(self._path)
+        prepared = prepare(self._order, desk.store, os.environ)
+        capped = self._order.limits.max_cost is not None and self._order.limits.on_budget == "stop"
+        if not (self._yes or capped or prepared.free):
+            message = "this costs money, and nobody has agreed to it"
+            raise ConsentNeeded(message, hint="give max_cost=2.00 (a cap is consent) or yes=True")
+        return Handle(desk, begin(prepared, desk.store, "python"), self._on_change)
+
+    def run(self) -> Results:
+        """Run to the end. An interrupt drains, keeps the results and returns what there is."""
+        handle = self.start()
+        try:
+            while True:
+                try:
+                    return handle.wait(POLL_S)
+                except TimeoutError:
+                    continue
+        except KeyboardInterrupt:
+            handle.stop()
+            return handle.wait()
+
+    async def arun(self) -> Results:
+        """Run to the end without blocking the calling loop; cancelling it stops the batch."""
+        handle = await asyncio.to_thread(self.start)
+        try:
+            return await asyncio.to_thread(handle.wait)
+        except asyncio.CancelledError:
+            handle.stop()
+            raise
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module
+    try:
+        return __import__(name)
+    except ImportError:
+        message = f"{name} is not installed"
+        raise PackmuleError(message, hint=f"pip install 'packmule[{name}]'") from None
+

@@ -1,0 +1,53 @@
+"""The commands, and where each is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from packmule import __version__
+from packmule.cli import going_on, reading
+from packmule.cli import run as running
+from packmule.cli.simulate import sim
+
+EPILOG = (
+    "Exit codes: 0 done; 1 a mistake of packmule; 2 usage or consent; 3 some items failed; 4 stopped by the budget; "
+    "5 stopped by a person; 6 nothing could start and nothing was spent; 75 provider or disk trouble, go on later; "
+    "130 and 143 interrupted."
+)
+
+app = typer.Typer(
+    name="packmule",
+    help="Carry large batches of LLM calls over your own data: durable, bounded, visible.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        typer.echo(f"packmule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Carry large batches of LLM calls over your own data."""
+
+
+app.command("run")(running.run)
+app.command("resume")(going_on.resume)
+app.command("retry")(going_on.retry)
+app.command("unknown")(going_on.unknown)
+app.command("list")(reading.list_)
+app.command("show")(reading.show)
+app.command("export")(reading.export)
+app.command("prices")(reading.prices)
+app.add_typer(sim, name="sim")

@@ -1,0 +1,115 @@
+"""`resume`, `retry` and `unknown`: going on with a batch by its id."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+import typer
+
+from packmule import compose
+from packmule.cli import options as o
+from packmule.cli.run import drive
+from packmule.cli.say import say, standing, tell, when
+from packmule.compose import OVER, Again, Desk
+from packmule.config import store_path
+from packmule.core.batch import Round
+from packmule.core.money import usd, usd_short
+
+BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
+WHO = "command line"
+
+
+def resume(  # noqa: PLR0913 - one parameter an option
+    batch: BatchArgument = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
+    max_cost: o.MaxCost = None,
+    item_cap: o.ItemCap = None,
+    on_budget: o.OnBudget = None,
+    price_in: o.PriceIn = None,
+    price_out: o.PriceOut = None,
+    free: o.Free = False,  # noqa: FBT002
+    concurrency: o.Concurrency = None,
+    rpm: o.Rpm = None,
+    tpm: o.Tpm = None,
+    retry_count: o.RetryCount = None,
+    retry_delay: o.RetryDelay = None,
+    timeout: o.Timeout = None,
+    outage_limit: o.OutageLimit = None,
+    on_unknown: o.OnUnknown = None,
+    take_over: o.TakeOverOption = False,  # noqa: FBT002
+    output: o.OutOption = None,
+    store: o.StoreOption = None,
+    progress: o.ProgressOption = "line",
+    sim_scenario: o.SimOption = None,
+) -> None:
+    """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
+    given = dict(locals())
+    desk = Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch, unfinished=True)
+    if row.state in OVER:
+        say(f"{row.id} is {row.state}: {standing(row)}")
+        return
+    say(f"resuming {row.id}: {standing(row)}")
+    again = Again(o.limits_from(row.limits, given), recipe, output, sim_scenario, take_over)
+    drive(desk, compose.resume(desk, row, again, WHO), show=progress != "quiet")
+
+
+def retry(  # noqa: PLR0913 - one parameter an option
+    batch: BatchArgument = None,
+    only: Annotated[
+        list[Literal["failed", "blocked", "skipped"]] | None, typer.Option("--only", help="Only items in this state.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Another model for this round.")] = None,
+    max_output_tokens: Annotated[int | None, typer.Option("--max-output-tokens")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
+    max_cost: o.MaxCost = None,
+    item_cap: o.ItemCap = None,
+    concurrency: o.Concurrency = None,
+    retry_count: o.RetryCount = None,
+    retry_delay: o.RetryDelay = None,
+    timeout: o.Timeout = None,
+    on_unknown: o.OnUnknown = None,
+    output: o.OutOption = None,
+    store: o.StoreOption = None,
+    progress: o.ProgressOption = "line",
+    sim_scenario: o.SimOption = None,
+) -> None:
+    """Open a new round: ask the failed, blocked and skipped items again; accepted answers are not paid twice."""
+    given = dict(locals())
+    desk = Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch)
+    again = Again(o.limits_from(row.limits, given), recipe, output, sim_scenario)
+    settings = Round(0, model, timeout, max_output_tokens)
+    session, count = compose.retry(desk, row, again, WHO, settings, tuple(only or compose.RETRIED))
+    if count == 0 and row.pending == 0:
+        say(f"{row.id} has nothing to retry: {standing(row)}")
+        return
+    say(f"round {session.row.round.number} of {row.id}: {count:,} items are asked again")
+    drive(desk, session, show=progress != "quiet")
+
+
+def unknown(
+    batch: BatchArgument = None,
+    write_off: Annotated[
+        bool, typer.Option("--write-off", help="Count every worst case as spent.")
+    ] = False,  # noqa: FBT002
+    store: o.StoreOption = None,
+) -> None:
+    """List attempts whose outcome is unknown: each may have been billed, at most as said."""
+    desk = Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch)
+    attempts = desk.unknown(row)
+    if not attempts:
+        say(f"{row.id} has no unknown attempts")
+        return
+    for attempt in attempts:
+        call = f"call {attempt.number + 1}, attempt {attempt.nth + 1}"
+        worst = f"at most ${usd(attempt.worst)}"
+        reason = f"{attempt.fault}: {attempt.message}"
+        tell(f"{attempt.key}\t{call}\t{attempt.model}\t{when(attempt.started_at)}\t{worst}\t{reason}")
+    say(f"{len(attempts):,} attempts, at most {usd_short(row.unknown)} in all")
+    if write_off:
+        say(f"{usd_short(desk.write_off(row))} written off")
+    else:
+        say(f"--write-off counts them as spent: packmule unknown {row.id} --write-off")

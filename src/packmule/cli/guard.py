@@ -1,0 +1,69 @@
+"""Between the command and the shell: every ending is a sentence and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from packmule.cli.say import say_error
+from packmule.errors import PackmuleError
+
+INTERRUPTED = 130
+
+
+def guarded() -> int:
+    """Run the app; returns the exit code."""
+    os.umask(0o077)
+    try:
+        from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
+
+        app(standalone_mode=True)
+    except PackmuleError as error:
+        say_error(error.message, error.hint)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        say_error("interrupted before anything was sent", "")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the last resort
+        return _bug(error)
+    return 0
+
+
+def die_by(number: int) -> None:
+    """End as a shell expects after a signal: die by it, so that loops around us stop too."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _bug(error: BaseException) -> int:
+    """Our own mistake: the details go to a file, without anything secret, and the screen gets one sentence."""
+    leaf: BaseException = error
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    if isinstance(leaf, PackmuleError):
+        say_error(leaf.message, leaf.hint)
+        return leaf.exit_code
+    text = "".join(traceback.format_exception(error))
+    for name, value in os.environ.items():
+        if value and len(value) >= 8 and any(word in name for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):  # noqa: PLR2004
+            text = text.replace(value, "***")
+    fd, path = tempfile.mkstemp(prefix="packmule-", suffix=".log")
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+    say_error(
+        f"a mistake of packmule's own ({type(leaf).__name__}); what was recorded is safe",
+        f"the same command goes on; please report {Path(path)}",
+    )
+    return 1

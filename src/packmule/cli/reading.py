@@ -1,0 +1,102 @@
+"""`list`, `show`, `export`, `prices`: looking at what there is. These only read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from packmule.cli import options as o
+from packmule.cli.going_on import BatchArgument
+from packmule.cli.say import say, standing, tell, when
+from packmule.compose import Desk, known_prices
+from packmule.config import store_path
+from packmule.core.money import usd, usd_short
+from packmule.errors import UsageError
+
+EVENTS_SHOWN = 12
+
+
+def list_(store: o.StoreOption = None) -> None:
+    """All batches of the store, newest first."""
+    desk = Desk(store_path(store, os.environ), create=False)
+    rows = desk.newest(1000)
+    if not rows:
+        say(f"there is no batch in {desk.path} yet")
+        return
+    table = _table("batch", "state", "done", "failed", "spent", "model", "source", "created")
+    for row in rows:
+        state = f"{desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
+        failed = f"{row.failed + row.blocked:,}"
+        models = ", ".join(row.spec.models) or row.spec.recipe
+        done = f"{row.done:,}/{row.total:,}"
+        name = Path(row.source.name).name
+        table.add_row(row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
+    _print(table)
+
+
+def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
+    """One batch: how it stands, what it cost, why items failed, what happened."""
+    desk = Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch)
+    tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
+    tell(f"  {standing(row)}")
+    tell(f"  source   {row.source.name}")
+    tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")
+    cap = row.limits.max_cost
+    tell(f"  money    {usd(row.settled)} settled, {usd(row.unknown)} unknown, {usd(row.held)} held, cap {_cap(cap)}")
+    tell(f"  tokens   {row.tokens_in:,} in, {row.tokens_out:,} out, {row.attempts:,} attempts")
+    tell(f"  results  {row.out_dir or '(none yet)'}")
+    tell(f"  command  {row.command}")
+    for warning in row.ingest_notes.get("warnings", ()):
+        tell(f"  note     {warning}")
+    for reason, count in desk.failures(row):
+        tell(f"  failed   {count:,} x {reason}")
+    for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
+        tell(f"  {when(at)}  {kind}  {data.get('detail') or data.get('reason') or ''}".rstrip())
+
+
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", help="results.jsonl, .csv or .parquet")],
+    batch: BatchArgument = None,
+    store: o.StoreOption = None,
+) -> None:
+    """Write one batch's results to a file."""
+    desk = Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch)
+    count = desk.export(row, output)
+    say(f"{count:,} records of {row.id}")
+    tell(str(output))
+
+
+def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning of its name.")] = "") -> None:
+    """Prices per million tokens, with their source and day."""
+    known = known_prices(model)
+    if not known:
+        message = f"no known model begins with {model!r}"
+        raise UsageError(message, hint="packmule prices lists all; state a price with --price-in and --price-out")
+    table = _table("model", "in $/M", "out $/M", "source", "day")
+    for name, into, out, source, day in known:
+        table.add_row(name, usd(into), usd(out), source, day)
+    _print(table)
+
+
+def _cap(cap: int | None) -> str:
+    return "none" if cap is None else usd(cap)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if "$" in column else "left")
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    width = console.width if console.is_terminal else 200
+    Console(width=width).print(table)

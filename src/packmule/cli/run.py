@@ -1,0 +1,223 @@
+"""`packmule run`: from a file of rows to one answer a row; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packmule.cli import options as o
+from packmule.cli.guard import die_by
+from packmule.cli.line import ProgressLine
+from packmule.cli.say import say, say_error, say_estimate, standing, tell
+from packmule.cli.steer import Signals
+from packmule.compose import (
+    Desk,
+    Outcome,
+    Prepared,
+    Session,
+    begin,
+    loop_factory,
+    prepare,
+)
+from packmule.config import OUT, Order, store_path
+from packmule.core.batch import Limits
+from packmule.core.endings import Ending
+from packmule.core.money import usd_short
+from packmule.core.rows import BatchRow
+from packmule.errors import ConsentNeeded, StoreFull, UsageError
+
+FAILURES = 3
+
+
+def run(  # noqa: PLR0913 - one parameter an option
+    source: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, TXT, MD, Parquet, a folder, or - for stdin.")],
+    prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask; {column} is the row's cell.")] = None,
+    prompt_file: Annotated[Path | None, typer.Option("--prompt-file", help="The prompt, from a file.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="System prompt.")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="JSON Schema file, or module:PydanticModel.")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="module:function or file.py:function.")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="Model, e.g. openai/gpt-5-mini.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="An OpenAI-compatible address.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature")] = None,
+    max_output_tokens: Annotated[int | None, typer.Option("--max-output-tokens", help="Bound of one answer.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The id column (id).")] = None,
+    where: Annotated[list[str] | None, typer.Option("--where", help="COL~REGEX: only these rows.")] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", help="COL~REGEX: not these rows.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="The first N items only.")] = None,
+    max_cost: o.MaxCost = None,
+    item_cap: o.ItemCap = None,
+    on_budget: o.OnBudget = None,
+    price_in: o.PriceIn = None,
+    price_out: o.PriceOut = None,
+    free: o.Free = False,  # noqa: FBT002 - an option
+    concurrency: o.Concurrency = None,
+    rpm: o.Rpm = None,
+    tpm: o.Tpm = None,
+    retry_count: o.RetryCount = None,
+    retry_delay: o.RetryDelay = None,
+    retries_invalid: o.RetriesInvalid = None,
+    timeout: o.Timeout = None,
+    outage_limit: o.OutageLimit = None,
+    on_unknown: o.OnUnknown = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,  # noqa: FBT002
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,  # noqa: FBT002
+    yes: o.YesOption = False,  # noqa: FBT002
+    take_over: o.TakeOverOption = False,  # noqa: FBT002
+    output: o.OutOption = None,
+    store: o.StoreOption = None,
+    progress: o.ProgressOption = "line",
+    sim_scenario: o.SimOption = None,
+) -> None:
+    """Ask a model about every row of a file. The same command goes on where it stopped."""
+    given = dict(locals())
+    order = Order(
+        items=source,
+        prompt=_prompt(prompt, prompt_file),
+        system=system,
+        schema=schema,
+        models=tuple(model or ()),
+        base_url=base_url,
+        temperature=temperature,
+        max_output_tokens=max_output_tokens,
+        key=key,
+        where=tuple(where or ()),
+        skip=tuple(skip or ()),
+        limit=limit,
+        recipe=recipe,
+        limits=o.limits_from(Limits(), given),
+        fresh=fresh,
+        take_over=take_over,
+        out_dir=output,
+        sim_scenario=sim_scenario,
+        command=shlex.join(["packmule", *sys.argv[1:]]),
+        stdin=sys.stdin.buffer,
+    )
+    desk = Desk(store_path(store, os.environ))
+    prepared = prepare(order, desk.store, os.environ)
+    if dry_run:
+        _card(prepared)
+        return
+    if prepared.action == "finished":
+        _say_finished(desk, prepared)
+        return
+    _agree(prepared, yes=yes)
+    session = begin(prepared, desk.store, "command line")
+    drive(desk, session, show=progress != "quiet")
+
+
+def drive(desk: Desk, session: Session, *, show: bool) -> None:
+    """Run a session to its end, write the results, exit with its code."""
+    signals = Signals(session)
+    if session.lost:
+        say(f"{session.lost} attempts were on their way when the last run ended; they are counted as unknown")
+    say(f"{session.row.id}: {session.row.total:,} items, {session.row.pending:,} to do")
+    with ProgressLine(desk, session.row, show=show):
+        ending = _on_loop(session, signals)
+    if not ending.saved:
+        session.close()
+        message = "the last answers could not be saved: the store cannot be written"
+        raise StoreFull(message, hint="make room on the disk, then type the same command")
+    outcome = session.finish(ending)
+    _say_end(outcome, desk)
+    if signals.number is not None:
+        die_by(signals.number)
+    raise typer.Exit(exit_code(outcome))
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Never 0 when an item failed; 6 when a key was refused before anything was spent."""
+    row, ending = outcome.row, outcome.ending
+    if ending.reason == "done":
+        return FAILURES if row.failed or row.blocked else 0
+    if ending.reason == "auth" and row.settled == 0 and row.unknown == 0:
+        return 6
+    return ending.exit_code
+
+
+def _on_loop(session: Session, signals: Signals) -> Ending:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(session.drive(on_ready=signals.watch))
+
+
+def _prompt(prompt: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return prompt
+    if prompt is not None:
+        message = "--prompt and --prompt-file contradict each other"
+        raise UsageError(message, hint="give one of them")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"--prompt-file {file} cannot be read: {detail}"
+        raise UsageError(message) from None
+
+
+def _card(prepared: Prepared) -> int:
+    sample = prepared.sample()
+    guess = prepared.estimate(sample)
+    say_estimate(sample, guess, prepared.order.limits.max_cost, prepared.source.warnings)
+    return guess.likely if guess is not None else 1
+
+
+def _agree(prepared: Prepared, *, yes: bool) -> None:
+    """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
+    limits, row = prepared.order.limits, prepared.existing
+    if row is not None:
+        verb = "extending" if prepared.action == "extend" else "resuming"
+        say(f"{verb} {row.id}: {standing(row)}")
+    if prepared.differs:
+        say(f"A new batch: it differs from {prepared.differs[0]}")
+    likely = _card(prepared) if row is None else 1
+    if yes or prepared.free or likely == 0:
+        return
+    if limits.max_cost is not None and limits.on_budget == "stop":
+        return
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        message = "this costs money, and nobody has agreed to it"
+        raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
+    if not typer.confirm("Spend it?", err=True):
+        message = "not agreed; nothing was sent"
+        raise ConsentNeeded(message)
+
+
+def _say_finished(desk: Desk, prepared: Prepared) -> None:
+    row = prepared.existing
+    assert row is not None
+    folder = prepared.order.out_dir or Path(row.out_dir or OUT / row.id)
+    desk.write_results(row, folder)
+    say(f"{row.id} is finished: {standing(row)}. --fresh begins anew.")
+    say("Results:")
+    tell(str(folder / "results.jsonl"))
+    if row.failed or row.blocked:
+        say(f"packmule retry {row.id} asks the failed ones again")
+        raise typer.Exit(FAILURES)
+
+
+def _say_end(outcome: Outcome, desk: Desk) -> None:
+    row, ending = outcome.row, outcome.ending
+    words = {"done": "finished", "person": "stopped"}.get(ending.reason, f"stopped ({ending.reason})")
+    say(f"{row.id} {words}: {standing(row)}")
+    if ending.detail and ending.reason != "person":
+        say_error(ending.detail, "")
+    _say_next(row, ending, desk.failures(row, 3))
+    say("Results:")
+    tell(str(outcome.out_dir / "results.jsonl"))
+
+
+def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) -> None:
+    if row.pending:
+        more = " --max-cost MORE" if ending.reason == "budget" else ""
+        say(f"Go on with the same command{' and a higher --max-cost' if more else ''}, or: packmule resume {row.id}{more}")
+    if row.failed or row.blocked:
+        for reason, count in failures:
+            say(f"  {count:,} x {reason}")
+        say(f"Ask the failed ones again: packmule retry {row.id}")
+    if row.unknown:
+        say(f"{usd_short(row.unknown)} may have been billed for lost answers: packmule unknown {row.id}")

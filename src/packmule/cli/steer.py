@@ -1,0 +1,44 @@
+"""Signals while a batch runs: the first asks it to finish what is on its way, the second drops that, the third leaves.
+
+Nothing is lost by any of them: state is on disk before each step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from packmule.cli.say import say
+from packmule.compose import Session
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """Counts signals; `number` is the one that began the end."""
+
+    def __init__(self, session: Session) -> None:
+        self.number: int | None = None
+        self._count = 0
+        self._session = session
+
+    def watch(self) -> None:
+        """Take the signals over, on the running loop."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._on, int(number))
+
+    def _on(self, number: int) -> None:
+        self._count += 1
+        self.number = self.number or number
+        flying = self._session.in_flight
+        if self._count == 1:
+            calls = f"{flying} call{'' if flying == 1 else 's'}"
+            say(f"\nFinishing {calls} (<= {self._session.grace_s:.0f} s). Ctrl+C again drops them (they may still be billed).")
+            self._session.stop(f"signal {signal.Signals(number).name}")
+        elif self._count == 2:  # noqa: PLR2004 - the second time
+            say(f"\nDropping {flying} calls; what they may cost is counted as unknown.")
+            self._session.drop()
+        else:
+            os._exit(128 + number)

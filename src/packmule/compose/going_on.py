@@ -1,0 +1,105 @@
+"""Going on with a batch that is in the store: resume, and a new round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from packmule.compose.desk import OVER, Desk
+from packmule.compose.parts import Parts
+from packmule.compose.prepare import stored_recipe
+from packmule.compose.session import Session
+from packmule.core.batch import Limits, Round, changes
+from packmule.core.rows import BatchRow
+from packmule.errors import SourceError
+from packmule.sources.opening import open_source
+from packmule.store import batches
+
+RETRIED = ("failed", "blocked", "skipped")
+
+
+@dataclass(slots=True)
+class Again:
+    """What may be given anew when a batch goes on."""
+
+    limits: Limits
+    recipe: str | Callable[..., Any] | None = None
+    out_dir: Path | None = None
+    sim_scenario: Path | None = None
+    take_over: bool = False
+
+
+def resume(desk: Desk, row: BatchRow, again: Again, who: str, model: str | None = None) -> Session:
+    """A session of a stored batch. Raises PackmuleError when it cannot go on, and nothing is changed then."""
+    names = (model,) if model is not None else row.spec.models
+    parts = Parts(
+        again.limits,
+        desk.env,
+        base_url=row.spec.base_url,
+        models=(*row.spec.models, *names),
+        sim_scenario=again.sim_scenario,
+    )
+    for name in names:
+        parts.endpoint(name)
+    session = _session(desk, row, parts, again)
+    if changes(row.limits, again.limits):
+        try:
+            batches.set_limits(desk.store, session.row, again.limits, parts.clock.utc_us(), who)
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def retry(
+    desk: Desk, row: BatchRow, again: Again, who: str, settings: Round, states: tuple[str, ...] = RETRIED
+) -> tuple[Session, int]:
+    """Open a new round over items in these states: (session, how many). None to do: the session is closed again."""
+    session = resume(desk, row, again, who, settings.model)
+    now_us = session.parts.clock.utc_us()
+    settings = msgspec.structs.replace(settings, number=row.round.number + 1)
+    count = batches.open_round(desk.store, session.row, settings, states, now_us)
+    if count == 0 and session.row.pending == 0:
+        session.close()
+    elif session.row.state in OVER:
+        batches.set_state(desk.store, session.row, "reopen", f"round {settings.number}", now_us)
+    return session, count
+
+
+def _session(desk: Desk, row: BatchRow, parts: Parts, again: Again) -> Session:
+    if row.ingested:
+        recipe = stored_recipe(row, again.recipe)
+        return Session(desk.store, row, recipe, parts, again.out_dir, take_over=again.take_over)
+    return _half_read(desk, row, parts, again)
+
+
+def _half_read(desk: Desk, row: BatchRow, parts: Parts, again: Again) -> Session:
+    """The last run ended while it read its input: go on reading, if it is still the same."""
+    spec, path = row.spec, Path(row.source.name)
+    if not path.exists():
+        message = f"{row.id} was still reading its input {row.source.name}, which is not here"
+        raise SourceError(message, hint=f"type its command again: {row.command}")
+    source = open_source(
+        path,
+        key=spec.key_column,
+        where=spec.where,
+        skip=spec.skip,
+        limit=spec.limit,
+        spool_dir=desk.store.folder / "spool",
+    )
+    if source.fingerprint().sha256_hex != row.source.sha256:
+        message = f"{row.source.name} has changed since {row.id} began to read it"
+        raise SourceError(message, hint="begin a new batch with packmule run")
+    notes = {**row.ingest_notes, "columns": list(source.columns)}
+    recipe = stored_recipe(msgspec.structs.replace(row, ingest_notes=notes), again.recipe)
+    session = Session(desk.store, row, recipe, parts, again.out_dir, take_over=again.take_over)
+    try:
+        session.ingest(source, row.source)
+    except BaseException:
+        session.close()
+        raise
+    return session

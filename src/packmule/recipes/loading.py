@@ -1,0 +1,80 @@
+"""Finds a recipe by `module:function` or `path/file.py:function`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from packmule.errors import UsageError
+
+HINT = "name it like --recipe my_recipes:summarise or --recipe recipes/mine.py:summarise"
+
+
+def load_recipe(spec: str) -> Callable[..., Any]:
+    """The function. Raises UsageError when it cannot be found or is no recipe."""
+    place, _, name = spec.rpartition(":")
+    if not place or not name:
+        message = f"--recipe {spec!r} names no function"
+        raise UsageError(message, hint=HINT)
+    module = _module(place, spec)
+    function = getattr(module, name, None)
+    if function is None:
+        near = get_close_matches(name, [n for n in vars(module) if not n.startswith("_")], 1)
+        message = f"{place} has no function {name!r}"
+        raise UsageError(message, hint=f"did you mean {place}:{near[0]}?" if near else HINT)
+    require_recipe(function, spec)
+    return function  # type: ignore[no-any-return]
+
+
+def require_recipe(function: object, name: str) -> None:
+    """Raise UsageError unless it is `async def recipe(item, ask)`."""
+    if not inspect.iscoroutinefunction(function):
+        message = f"{name} is not an async function"
+        raise UsageError(message, hint="a recipe is written: async def recipe(item, ask): ...")
+    parameters = list(inspect.signature(function).parameters.values())
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_KEYWORD, p.VAR_POSITIONAL}]
+    if len(parameters) < 2 or len(needed) > 2:  # noqa: PLR2004 - item and ask
+        message = f"{name} must take two arguments, item and ask"
+        raise UsageError(message, hint="a recipe is written: async def recipe(item, ask): ...")
+
+
+def recipe_name(function: Callable[..., Any]) -> str:
+    """The name by which a batch remembers a recipe given as a function."""
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def _module(place: str, spec: str) -> ModuleType:
+    try:
+        if place.endswith(".py"):
+            return _from_file(Path(place))
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        message = f"--recipe {spec}: there is no module {error.name!r}"
+        raise UsageError(message, hint=HINT) from None
+    except Exception as error:  # the user's own module may raise anything
+        message = f"--recipe {spec}: importing it raised {type(error).__name__}: {error}"
+        raise UsageError(message) from None
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        message = f"--recipe: there is no file {path}"
+        raise UsageError(message, hint=HINT)
+    name = f"packmule_recipe_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        message = f"--recipe: {path} cannot be imported"
+        raise UsageError(message, hint=HINT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
