@@ -1,0 +1,5 @@
+"""`python -m packmule` is the `packmule` command."""
+
+from packmule.cli import main
+
+main()
