@@ -103,14 +103,33 @@ def one_batch(tally: Tally, url: str, folder: Path, work: Path, chance: random.R
     rows = work / "rows.csv"
     tag = chance.getrandbits(40)
     rows.write_text(
-        "id,text\n" + "".join(f"{n},The parcel {tag:x}-{n} came late and the box was torn.\n" for n in range(tally.items))
+        "id,text\n"
+        + "".join(f"{n},The parcel {tag:x}-{n} came late and the box was torn.\n" for n in range(tally.items))
     )
     store = work / "store.db"
     asked = ["--recipe", f"{ROOT}/examples/recipes/three_calls.py:recipe"]
     if tally.recipe == "one call":
         asked = ["--prompt", "Summarise in one line: {text}"]
-    command = [*packmule(), "run", str(rows), *asked, "--model", "sim/small", "--base-url", f"{url}/v1", "--max-cost",
-               CAP_USD, "--concurrency", str(WIDTH), "--store", str(store), "-o", str(work / "out"), "--progress", "quiet"]
+    command = [
+        *packmule(),
+        "run",
+        str(rows),
+        *asked,
+        "--model",
+        "sim/small",
+        "--base-url",
+        f"{url}/v1",
+        "--max-cost",
+        CAP_USD,
+        "--concurrency",
+        str(WIDTH),
+        "--store",
+        str(store),
+        "-o",
+        str(work / "out"),
+        "--progress",
+        "quiet",
+    ]
     billed_before = len(bill_of(folder))
     kills = 0
     while True:
@@ -195,7 +214,10 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("PYTHONPATH", str(ROOT / "src"))
     kills = 8 if options.short else options.kills
-    tallies = [series("one call", 240, kills // 2, options.seed), series("three calls", 100, kills // 2, options.seed + 1)]
+    tallies = [
+        series("one call", 240, kills // 2, options.seed),
+        series("three calls", 100, kills // 2, options.seed + 1),
+    ]
     broken = 0
     for tally in tallies:
         broken += report(tally)
@@ -204,16 +226,24 @@ def main() -> int:
 
 def report(tally: Tally) -> int:
     """One recipe's lines; how many promises were broken."""
-    print(f"\n{tally.recipe}: {tally.kills} kills, {tally.sessions} sessions, {tally.batches} batches x {tally.items} items")
+    print(f"\n{tally.recipe}: {tally.kills} kills, {tally.sessions} sessions, {tally.batches} batches of {tally.items}")
     print(f"  lost answers                    {tally.lost_answers}")
     print(f"  items or calls settled twice    {tally.settled_twice}")
-    print(f"  calls billed twice              {tally.billed_twice}  (in flight at the kills: {tally.in_flight_at_kills})")
+    print(
+        f"  calls billed twice              {tally.billed_twice}  (in flight at the kills: {tally.in_flight_at_kills})"
+    )
     print(f"  bill above settled+unknown+held {tally.bill_above_books}")
     print(f"  bill unequal with none unknown  {tally.unequal_at_rest}")
     print(f"  cap overshot                    {tally.overshoots}")
     for note in tally.notes[:5]:
         print(f"  note: {note}")
-    promises = (tally.lost_answers, tally.settled_twice, tally.bill_above_books, tally.unequal_at_rest, tally.overshoots)
+    promises = (
+        tally.lost_answers,
+        tally.settled_twice,
+        tally.bill_above_books,
+        tally.unequal_at_rest,
+        tally.overshoots,
+    )
     return sum(promises) + (tally.billed_twice > tally.in_flight_at_kills)
 
 

@@ -136,8 +136,17 @@ def export(store: Store, batch: int, path: Path) -> int:
     """All results as JSON lines."""
     rows = (
         ResultRecord(
-            r.seq, r.key, r.state, r.output, r.reason or "", usd(r.cost), r.tokens_in, r.tokens_out, r.attempts,
-            r.latency_ms / 1000, r.model or "",
+            r.seq,
+            r.key,
+            r.state,
+            r.output,
+            r.reason or "",
+            usd(r.cost),
+            r.tokens_in,
+            r.tokens_out,
+            r.attempts,
+            r.latency_ms / 1000,
+            r.model or "",
         )
         for r in reads.results(store, batch)
     )
@@ -250,8 +259,10 @@ def report(sizes: list[int]) -> None:
         folder.mkdir()
         done = child("half", str(csv), str(folder), str(sizes[-1]))["done"]
         r = child("resumed", str(csv), str(folder), repr(time.time()))
-        print(f"resumed with {done:,.0f} of {sizes[-1]:,} done: first call {r['first_call_s']:.2f} s after start, "
-              f"RSS {r['rss_mb']:.0f} MB")
+        print(
+            f"resumed with {done:,.0f} of {sizes[-1]:,} done: first call {r['first_call_s']:.2f} s after start, "
+            f"RSS {r['rss_mb']:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The smallest server that a chat client accepts: one fixed answer, after an optional wait. Prints its port.
 
-    python bench/trivial_server.py [latency seconds]
+python bench/trivial_server.py [latency seconds]
 """
 
 from __future__ import annotations

@@ -33,13 +33,13 @@ class Result(msgspec.Struct, frozen=True):
     key: str
     status: str
     output: Any
-    reason: str | None
+    reason: str
     cost_usd: str
     tokens_in: int
     tokens_out: int
     attempts: int
     latency_s: float
-    model: str | None
+    model: str
 
 
 class Results:
@@ -175,7 +175,7 @@ class Batch:
     SourceError and PreflightError before anything is spent; ConsentNeeded without `max_cost` or `yes=True`.
     """
 
-    def __init__(  # noqa: PLR0913 - the options of a batch
+    def __init__(
         self,
         items: Any,  # noqa: ANN401 - see above
         *,
@@ -272,4 +272,3 @@ def _module(name: str) -> Any:  # noqa: ANN401 - a module
     except ImportError:
         message = f"{name} is not installed"
         raise PackmuleError(message, hint=f"pip install 'packmule[{name}]'") from None
-

@@ -55,9 +55,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON value
         message = f"the schema file {path} does not exist"
         raise UsageError(message, hint=f"did you mean {folder / near[0]}?" if near else HINT) from None
     except json.JSONDecodeError as error:
-        message = (
-            f"{path}, line {error.lineno}, column {error.colno}: the schema is not valid JSON: {error.msg}"
-        )
+        message = f"{path}, line {error.lineno}, column {error.colno}: the schema is not valid JSON: {error.msg}"
         raise UsageError(message) from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         message = f"the schema {path} is not valid JSON: {type(error).__name__}"

@@ -29,9 +29,7 @@ Judge = Callable[[Found], Any]
 class Schema:
     """`name` is for people, `canonical` the JSON Schema in bytes, `model` the pydantic class if any."""
 
-    def __init__(
-        self, name: str, canonical: bytes, judge: Judge, model: type[BaseModel] | None = None
-    ) -> None:
+    def __init__(self, name: str, canonical: bytes, judge: Judge, model: type[BaseModel] | None = None) -> None:
         self.name = name
         self.canonical = canonical
         self.model = model

@@ -20,7 +20,7 @@ BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part o
 WHO = "command line"
 
 
-def resume(  # noqa: PLR0913 - one parameter an option
+def resume(
     batch: BatchArgument = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
     max_cost: o.MaxCost = None,
@@ -28,7 +28,7 @@ def resume(  # noqa: PLR0913 - one parameter an option
     on_budget: o.OnBudget = None,
     price_in: o.PriceIn = None,
     price_out: o.PriceOut = None,
-    free: o.Free = False,  # noqa: FBT002
+    free: o.Free = False,
     concurrency: o.Concurrency = None,
     rpm: o.Rpm = None,
     tpm: o.Tpm = None,
@@ -37,7 +37,7 @@ def resume(  # noqa: PLR0913 - one parameter an option
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
-    take_over: o.TakeOverOption = False,  # noqa: FBT002
+    take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
     progress: o.ProgressOption = "line",
@@ -55,7 +55,7 @@ def resume(  # noqa: PLR0913 - one parameter an option
     drive(desk, compose.resume(desk, row, again, WHO), show=progress != "quiet")
 
 
-def retry(  # noqa: PLR0913 - one parameter an option
+def retry(
     batch: BatchArgument = None,
     only: Annotated[
         list[Literal["failed", "blocked", "skipped"]] | None, typer.Option("--only", help="Only items in this state.")
@@ -91,9 +91,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
 
 def unknown(
     batch: BatchArgument = None,
-    write_off: Annotated[
-        bool, typer.Option("--write-off", help="Count every worst case as spent.")
-    ] = False,  # noqa: FBT002
+    write_off: Annotated[bool, typer.Option("--write-off", help="Count every worst case as spent.")] = False,
     store: o.StoreOption = None,
 ) -> None:
     """List attempts whose outcome is unknown: each may have been billed, at most as said."""

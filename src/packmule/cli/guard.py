@@ -60,7 +60,7 @@ def _bug(error: BaseException) -> int:
         if value and len(value) >= 8 and any(word in name for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):  # noqa: PLR2004
             text = text.replace(value, "***")
     fd, path = tempfile.mkstemp(prefix="packmule-", suffix=".log")
-    with open(fd, "w", encoding="utf-8") as file:
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
     say_error(
         f"a mistake of packmule's own ({type(leaf).__name__}); what was recorded is safe",

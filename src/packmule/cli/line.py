@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from typing import Self
 
 from packmule.cli.say import clean
 from packmule.compose import Desk
@@ -26,7 +27,7 @@ class ProgressLine:
         self._last = ""
         self._thread = threading.Thread(target=self._run, name="packmule-line", daemon=True)
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         if self._show:
             self._thread.start()
         return self

@@ -35,7 +35,7 @@ from packmule.errors import ConsentNeeded, StoreFull, UsageError
 FAILURES = 3
 
 
-def run(  # noqa: PLR0913 - one parameter an option
+def run(
     source: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, TXT, MD, Parquet, a folder, or - for stdin.")],
     prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask; {column} is the row's cell.")] = None,
     prompt_file: Annotated[Path | None, typer.Option("--prompt-file", help="The prompt, from a file.")] = None,
@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     on_budget: o.OnBudget = None,
     price_in: o.PriceIn = None,
     price_out: o.PriceOut = None,
-    free: o.Free = False,  # noqa: FBT002 - an option
+    free: o.Free = False,
     concurrency: o.Concurrency = None,
     rpm: o.Rpm = None,
     tpm: o.Tpm = None,
@@ -65,10 +65,10 @@ def run(  # noqa: PLR0913 - one parameter an option
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,  # noqa: FBT002
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,  # noqa: FBT002
-    yes: o.YesOption = False,  # noqa: FBT002
-    take_over: o.TakeOverOption = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,
+    yes: o.YesOption = False,
+    take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
     progress: o.ProgressOption = "line",
@@ -214,7 +214,8 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
 def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) -> None:
     if row.pending:
         more = " --max-cost MORE" if ending.reason == "budget" else ""
-        say(f"Go on with the same command{' and a higher --max-cost' if more else ''}, or: packmule resume {row.id}{more}")
+        higher = " and a higher --max-cost" if more else ""
+        say(f"Go on with the same command{higher}, or: packmule resume {row.id}{more}")
     if row.failed or row.blocked:
         for reason, count in failures:
             say(f"  {count:,} x {reason}")

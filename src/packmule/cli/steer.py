@@ -35,7 +35,8 @@ class Signals:
         flying = self._session.in_flight
         if self._count == 1:
             calls = f"{flying} call{'' if flying == 1 else 's'}"
-            say(f"\nFinishing {calls} (<= {self._session.grace_s:.0f} s). Ctrl+C again drops them (they may still be billed).")
+            grace = f"(<= {self._session.grace_s:.0f} s)"
+            say(f"\nFinishing {calls} {grace}. Ctrl+C again drops them (they may still be billed).")
             self._session.stop(f"signal {signal.Signals(number).name}")
         elif self._count == 2:  # noqa: PLR2004 - the second time
             say(f"\nDropping {flying} calls; what they may cost is counted as unknown.")

@@ -108,5 +108,3 @@ class Desk:
 def known_prices(prefix: str) -> list[tuple[str, int, int, str, str]]:
     """(model, picodollars per million tokens in, out, source, day) of models whose name begins so."""
     return PriceBook().known_models(prefix)
-
-

@@ -91,7 +91,7 @@ def _overrides(limits: Limits, models: tuple[str, ...]) -> dict[str, Price]:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it exists, else asyncio's own."""
+    """Uvloop where it exists, else asyncio's own."""
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:

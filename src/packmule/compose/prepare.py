@@ -160,9 +160,7 @@ def _renderer(prompt: str | None, columns: list[str]) -> Callable[[Mapping[str, 
     return lambda data: str(data.get(column) or "")
 
 
-def _spec(
-    order: Order, recipe: str, prompt: str | None, schema: CheckedSchema | None, models: tuple[str, ...]
-) -> Spec:
+def _spec(order: Order, recipe: str, prompt: str | None, schema: CheckedSchema | None, models: tuple[str, ...]) -> Spec:
     return Spec(
         recipe=recipe,
         prompt=prompt,

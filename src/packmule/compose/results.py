@@ -98,13 +98,13 @@ def _record(result: ResultRow, *, capped: bool) -> ResultRecord:
         key=result.key,
         status=status,
         output=result.output,
-        reason=reason,
+        reason=reason or "",
         cost_usd=usd(result.cost),
         tokens_in=result.tokens_in,
         tokens_out=result.tokens_out,
         attempts=result.attempts,
         latency_s=result.latency_ms / 1000,
-        model=result.model,
+        model=result.model or "",
     )
 
 

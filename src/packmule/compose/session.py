@@ -46,7 +46,14 @@ class Session:
     grace_s = GRACE_S
 
     def __init__(
-        self, store: Store, row: BatchRow, recipe: Recipe, parts: Parts, out_dir: Path | None, *, take_over: bool = False
+        self,
+        store: Store,
+        row: BatchRow,
+        recipe: Recipe,
+        parts: Parts,
+        out_dir: Path | None,
+        *,
+        take_over: bool = False,
     ) -> None:
         self.store = store
         self.parts = parts
@@ -132,7 +139,7 @@ class Session:
             endpoint=self.parts.endpoint,
             schema=_schemas(),
             blobs=self.store.blobs,
-            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+            rng=random.Random(),
             seeded=random.Random,
             recipe=self.recipe,
             spec=row.spec,
@@ -197,5 +204,3 @@ def _schemas() -> Callable[[Any], CheckedSchema]:
         return found[1]
 
     return schema_of
-
-

@@ -87,7 +87,7 @@ class Endpoint(Protocol):
         ...
 
 
-class Rejection(ValueError):  # noqa: N818 - it is a verdict, not an error of ours
+class Rejection(ValueError):
     """Why an answer is not accepted, as a sentence the model can act on."""
 
 

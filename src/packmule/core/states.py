@@ -103,7 +103,7 @@ ATTEMPT: dict[str, dict[str, str]] = {
 }
 
 
-class IllegalMove(AssertionError):  # noqa: N818 - names what happened
+class IllegalMove(AssertionError):
     """A move that no table allows: a bug of ours, never a user's mistake."""
 
 

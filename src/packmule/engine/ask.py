@@ -55,7 +55,7 @@ class Ask:
         self._run = run
         self._sender = sender
 
-    async def __call__(  # noqa: PLR0913 - the whole face of ask
+    async def __call__(
         self,
         prompt: str | Sequence[dict[str, Any]],
         *,
@@ -179,8 +179,7 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
         if waiting.user_check is not None:
             shown = value if waiting.schema is None else waiting.schema.parse(value)
             verdict = waiting.user_check(shown)  # type: ignore[operator]
-            if isinstance(verdict, str):
-                raise Rejection(verdict)
+            _must_not_object(verdict)
         ended.value = value
     except Rejection as reason:
         ended.state, ended.reason = "rejected", str(reason)
@@ -188,6 +187,11 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
         ended.state, ended.kind = "rejected", "check_error"
         ended.reason = f"the check raised {type(error).__name__}: {error}"
     return ended
+
+
+def _must_not_object(verdict: object) -> None:
+    if isinstance(verdict, str):
+        raise Rejection(verdict)
 
 
 def _whole(answer: Answer) -> None:
@@ -211,9 +215,7 @@ def _reply(ended: Ended, schema: CheckedSchema | None) -> Reply:
         value = schema.parse(schema.check(answer) if value is None else value)
     elif value is None:
         value = answer.text
-    return Reply(
-        answer.text, value, answer.usage, ended.cost, ended.model or answer.model, answer.finish, answer.blobs
-    )
+    return Reply(answer.text, value, answer.usage, ended.cost, ended.model or answer.model, answer.finish, answer.blobs)
 
 
 def _with_reason(request: Request, ended: Ended) -> Request:

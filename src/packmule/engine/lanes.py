@@ -40,7 +40,13 @@ class Lanes:
     """As many lanes as attempts were ever on their way at once."""
 
     def __init__(
-        self, tasks: asyncio.TaskGroup, tap: Tap, recorder: Recorder, world: World, owner: LaneOwner, ids: tuple[int, int]
+        self,
+        tasks: asyncio.TaskGroup,
+        tap: Tap,
+        recorder: Recorder,
+        world: World,
+        owner: LaneOwner,
+        ids: tuple[int, int],
     ) -> None:
         self._tasks = tasks
         self._tap = tap
@@ -162,7 +168,16 @@ class Lanes:
         run, group, batch = waiting.run, self._recorder.group, self._batch
         if waiting.fresh_call:
             group.calls.append(
-                (batch, run.seq, waiting.number, run.round, waiting.digest, waiting.nth_ask, waiting.label, waiting.packed)
+                (
+                    batch,
+                    run.seq,
+                    waiting.number,
+                    run.round,
+                    waiting.digest,
+                    waiting.nth_ask,
+                    waiting.label,
+                    waiting.packed,
+                )
             )
             waiting.fresh_call = False
         at = self._world.clock.utc_us()

@@ -44,4 +44,10 @@ def _bucket(tap: Tap, name: str, now_s: float) -> dict[str, Any]:
         wait, why = max(0.0, bucket.breaker.open_until_s - now_s), f"provider trouble: {bucket.breaker.reason}"
     elif bucket.pace.gate_s > now_s:
         wait, why = bucket.pace.gate_s - now_s, bucket.pace.gate_reason
-    return {"model": name, "width": int(bucket.pace.width), "in_flight": bucket.pace.in_flight, "wait_s": wait, "why": why}
+    return {
+        "model": name,
+        "width": int(bucket.pace.width),
+        "in_flight": bucket.pace.in_flight,
+        "wait_s": wait,
+        "why": why,
+    }

@@ -1,5 +1,7 @@
-"""What a bucket learned outlives the process: a restart neither hammers a provider that is down nor forgets a
-Retry-After. Times are kept in UTC and turned back into durations.
+"""What a bucket learned outlives the process.
+
+A restart neither hammers a provider that is down nor forgets a Retry-After. Times are kept in UTC and turned back
+into durations.
 """
 
 from __future__ import annotations

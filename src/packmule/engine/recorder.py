@@ -1,5 +1,7 @@
-"""The only writer of outcomes. The engine fills a group on its loop; one thread makes groups durable, one after
-the other, without a timer: what gathered while one commit ran is the next.
+"""The only writer of outcomes.
+
+The engine fills a group on its loop; one thread makes groups durable, one after the other, without a timer: what
+gathered while one commit ran is the next.
 
 Two rules: an intent's waiter is called only when its group is durable, and a group that cannot be made durable is
 kept and tried again, never dropped. When the disk is full the ballast is given up for what was already paid.

@@ -18,6 +18,7 @@ import msgspec
 
 from packmule.core.batch import Limits
 from packmule.core.calls import Fault, Reply
+from packmule.core.endings import Ending
 from packmule.core.ledger import Ledger
 from packmule.core.money import usd_short
 from packmule.core.ports import Journal
@@ -25,7 +26,6 @@ from packmule.core.rows import BatchRow, ItemRow
 from packmule.core.states import BATCH, move
 from packmule.engine import memory
 from packmule.engine.ask import Ask
-from packmule.core.endings import Ending
 from packmule.engine.feeder import Feeder
 from packmule.engine.item_run import ItemRun
 from packmule.engine.lanes import Lanes
@@ -311,7 +311,9 @@ class Runner:
             return
         cap = usd_short(self.limits.max_cost or 0)
         left = usd_short(max(0, self.ledger.left or 0))
-        self.stop(Ending("stopped", "budget", f"the cap {cap} is reached: {left} is left, too little for the next item"))
+        self.stop(
+            Ending("stopped", "budget", f"the cap {cap} is reached: {left} is left, too little for the next item")
+        )
 
     def on_halt(self, bucket: BucketState, fault: Fault) -> None:
         """The key or the purse: waiting does not help. Other models of the same calls take over where there are any."""

@@ -31,9 +31,7 @@ class ParquetSheet:
     def write(self, page: Sequence[ResultRecord]) -> None:
         """The next records; a row group goes out when enough of them are waiting."""
         columns = [_column(name, page) for name in COLUMNS]
-        arrays = [
-            self._arrow.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)
-        ]
+        arrays = [self._arrow.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
         self._waiting.append(self._arrow.record_batch(arrays, schema=self._schema))
         rows = sum(batch.num_rows for batch in self._waiting)
         if rows >= GROUP_ROWS or sum(batch.nbytes for batch in self._waiting) >= GROUP_BYTES:

@@ -60,7 +60,7 @@ def _module(place: str, spec: str) -> ModuleType:
     except ModuleNotFoundError as error:
         message = f"--recipe {spec}: there is no module {error.name!r}"
         raise UsageError(message, hint=HINT) from None
-    except Exception as error:  # the user's own module may raise anything
+    except Exception as error:  # noqa: BLE001 - the user's own module may raise anything
         message = f"--recipe {spec}: importing it raised {type(error).__name__}: {error}"
         raise UsageError(message) from None
 

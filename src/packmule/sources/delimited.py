@@ -100,9 +100,7 @@ def _named(header: Sequence[str], name: str) -> tuple[list[str], list[str]]:
             column = f"{wanted or f'column_{number}'}-{copy}"
             copy += 1
         if wanted and column != wanted:
-            warnings.append(
-                f"{name}: two columns are called {wanted!r}; column {number} is called {column!r}"
-            )
+            warnings.append(f"{name}: two columns are called {wanted!r}; column {number} is called {column!r}")
         columns.append(column)
     return columns, warnings
 
@@ -161,9 +159,7 @@ def _refuse_field(where: str, text: TextFile, column: int, delimiter: str) -> No
     header = head_rows(text.sample(), delimiter, 1)[0]
     called = f" ({header[column].strip()[:HEADER_CELL_MAX]!r})" if column < len(header) else ""
     message = f"{where}, column {column + 1}{called}: the cell is larger than {FIELD_MAX // 10**6} MB"
-    raise SourceError(
-        message, hint="is a double quote never closed? Long documents can be given as a folder of files"
-    )
+    raise SourceError(message, hint="is a double quote never closed? Long documents can be given as a folder of files")
 
 
 def oversized_column(lines: Iterable[str], delimiter: str) -> int:

@@ -13,9 +13,7 @@ from packmule.sources.table import Row
 Rule = tuple[str, re.Pattern[str]]
 
 
-def row_filter(
-    where: Sequence[str], skip: Sequence[str], columns: Sequence[str]
-) -> Callable[[Row], bool] | None:
+def row_filter(where: Sequence[str], skip: Sequence[str], columns: Sequence[str]) -> Callable[[Row], bool] | None:
     """A function that tells whether a row is dropped, or None when nothing filters. Raises UsageError."""
     keeps = [_rule(text, "--where", columns) for text in where]
     drops = [_rule(text, "--skip", columns) for text in skip]
@@ -47,6 +45,4 @@ def _rule(text: str, option: str, columns: Sequence[str]) -> Rule:
         return column, re.compile(pattern)
     except re.error as error:
         message = f"{option} {text!r}: {pattern!r} is not a valid regular expression: {error}"
-        raise UsageError(
-            message, hint="special characters are escaped with a backslash, as in \\. or \\("
-        ) from None
+        raise UsageError(message, hint="special characters are escaped with a backslash, as in \\. or \\(") from None

@@ -95,9 +95,7 @@ class FolderFiles:
         digest = sha256()
         for file in self.files:
             digest.update(
-                f"{file.name}\0{file.survey.size_bytes}\0{file.survey.sha256_hex}\n".encode(
-                    "utf-8", "replace"
-                )
+                f"{file.name}\0{file.survey.size_bytes}\0{file.survey.sha256_hex}\n".encode("utf-8", "replace")
             )
         size = sum(file.survey.size_bytes for file in self.files)
         return Fingerprint(digest.hexdigest(), size, extendable=False)

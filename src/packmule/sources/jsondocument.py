@@ -97,9 +97,7 @@ class _Values:
             try:
                 value, end = _decoder.raw_decode(self._window, self._at)
             except json.JSONDecodeError as error:
-                cut = (
-                    error.msg.startswith("Unterminated string") or error.pos > len(self._window) - TAIL_CHARS
-                )
+                cut = error.msg.startswith("Unterminated string") or error.pos > len(self._window) - TAIL_CHARS
                 if self._ended or not cut:
                     self._refuse(error.pos, error.msg)
             except RecursionError:

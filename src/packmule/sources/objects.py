@@ -50,9 +50,7 @@ def json_line(value: object, where: str) -> bytes:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         message = f"{where} cannot be written as JSON: {reason}"
-        raise SourceError(
-            message, hint="rows hold strings, numbers, booleans, None, lists and dicts"
-        ) from None
+        raise SourceError(message, hint="rows hold strings, numbers, booleans, None, lists and dicts") from None
 
 
 def json_row(value: object, where: str) -> Row:

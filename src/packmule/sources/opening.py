@@ -28,7 +28,7 @@ STANDARD_INPUT = "standard input"
 OBJECTS = "items"
 
 
-def open_source(  # noqa: PLR0913 - keyword options, each with a default
+def open_source(
     given: Any,  # noqa: ANN401 - a path, '-', or rows of any shape
     *,
     key: str | None = None,

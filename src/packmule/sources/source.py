@@ -18,7 +18,7 @@ class Source:
     `counts` and `warnings` are whole after an iteration; before it, `warnings` holds what opening found.
     """
 
-    def __init__(  # noqa: PLR0913 - made in one place, by keyword
+    def __init__(
         self,
         name: str,
         origin: Origin,

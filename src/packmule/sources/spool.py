@@ -28,10 +28,7 @@ def spool(chunks: Iterable[bytes], folder: Path | None, suffix: str = "") -> Pat
 
     Raises SourceError when it cannot.
     """
-    where = (
-        folder
-        or Path(tempfile.gettempdir()) / f"packmule-spool-{os.getuid() if hasattr(os, 'getuid') else 0}"
-    )
+    where = folder or Path(tempfile.gettempdir()) / f"packmule-spool-{os.getuid() if hasattr(os, 'getuid') else 0}"
     partial: str | None = None
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)

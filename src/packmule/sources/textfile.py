@@ -121,9 +121,7 @@ class TextFile:
         """The encoding to read with. Raises SourceError when the bytes are not text."""
         if self.survey.encoding is None:
             message = f"{self.name} looks like a binary file"
-            raise SourceError(
-                message, hint="give a CSV, JSONL, TXT or Parquet file; save spreadsheets as CSV"
-            )
+            raise SourceError(message, hint="give a CSV, JSONL, TXT or Parquet file; save spreadsheets as CSV")
         return self.survey.encoding
 
     @property
@@ -131,9 +129,7 @@ class TextFile:
         """What a reader should know about the encoding."""
         if not self.survey.guessed:
             return []
-        return [
-            f"{self.name} is not UTF-8; it is read as {self.encoding}: save it as UTF-8 if letters look wrong"
-        ]
+        return [f"{self.name} is not UTF-8; it is read as {self.encoding}: save it as UTF-8 if letters look wrong"]
 
     @contextmanager
     def open(self, newline: str | None = None) -> Iterator[TextIO]:

@@ -130,7 +130,9 @@ class Store:
     def _migrate(self) -> None:
         version = int(self._writer.pragma("user_version"))
         if version > VERSION:
-            message = f"the store {self.path} was written by a newer packmule (version {version}, this one reads {VERSION})"
+            message = (
+                f"the store {self.path} was written by a newer packmule (version {version}, this one reads {VERSION})"
+            )
             raise StoreError(message, hint="upgrade packmule, or name another store with --store")
         if version == VERSION:
             return

@@ -11,7 +11,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, Usage, canonical
+from packmule.core.calls import (
+    Answer,
+    BlobSource,
+    Bounds,
+    Fault,
+    RateHint,
+    Received,
+    Request,
+    Usage,
+    canonical,
+)
 from packmule.core.money import Price, cost_of, flat
 from packmule.core.ports import Clock
 
@@ -97,5 +107,3 @@ class ScriptedEndpoint:
         """This provider says nothing about limits."""
         del received
         return None
-
-

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-class Deadlock(RuntimeError):  # noqa: N818 - names what was found
+class Deadlock(RuntimeError):
     """Nothing is ready and no timer is set: everyone waits for something that cannot come."""
 
 

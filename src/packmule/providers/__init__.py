@@ -1,0 +1,1 @@
+"""One file a vendor: wire codecs, prices, the registry of models, and the transport that carries bytes."""

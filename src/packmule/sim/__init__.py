@@ -1,0 +1,1 @@
+"""A provider in a box: wire-true, seeded, with latency, limits, faults and its own bill."""
