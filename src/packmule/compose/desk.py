@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from packmule.compose import results
-from packmule.compose.parts import Parts, open_store
+from packmule.compose.parts import open_store
 from packmule.core.rows import BatchRow, UnknownRow
+from packmule.engine.clock import RealClock
 from packmule.errors import UsageError
 from packmule.exports import ResultRecord
 from packmule.providers.prices import PriceBook
@@ -81,11 +82,11 @@ class Desk:
         if batches.is_running(self.store, row):
             message = f"{row.id} is running"
             raise UsageError(message, hint="stop it first, then write off")
-        return batches.write_off(self.store, row, Parts(row.limits, self.env).clock.utc_us())
+        return batches.write_off(self.store, row, RealClock().utc_us())
 
     def wish(self, row: BatchRow, kind: str, data: dict[str, Any], who: str) -> int:
         """Ask something of the running batch."""
-        return batches.wish(self.store, row.batch, kind, data, who, Parts(row.limits, self.env).clock.utc_us())
+        return batches.wish(self.store, row.batch, kind, data, who, RealClock().utc_us())
 
     def answered(self, wish: int) -> str | None:
         """The runner's answer to a wish, None while there is none."""
@@ -107,4 +108,4 @@ class Desk:
 
 def known_prices(prefix: str) -> list[tuple[str, int, int, str, str]]:
     """(model, picodollars per million tokens in, out, source, day) of models whose name begins so."""
-    return PriceBook().known_models(prefix)
+    return PriceBook(utc_us=RealClock().utc_us()).known_models(prefix)

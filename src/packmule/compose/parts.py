@@ -52,7 +52,7 @@ class Parts:
         self._scenario = load_scenario(sim_scenario) if sim_scenario is not None else Scenario()
         self._endpoints: dict[str, Endpoint] = {}
         self._transports: dict[str, Transport] = {}
-        self._prices = PriceBook(_overrides(limits, models))
+        self._prices = PriceBook(_overrides(limits, models), self.clock.utc_us())
 
     def endpoint(self, model: str) -> Endpoint:
         """The endpoint of a model by any of its names. Raises ModelUnknown, KeyMissing, PriceUnknown."""

@@ -101,11 +101,7 @@ class HttpTransport:
         builder = client.request(request.method, request.url).headers(request.headers)
         if request.body:
             builder = builder.body_bytes(request.body)
-        return (
-            builder.timeout(timedelta(seconds=timeout_s))
-            .streamed_read_buffer_limit(_NO_READ_AHEAD)
-            .build_streamed()
-        )
+        return builder.timeout(timedelta(seconds=timeout_s)).streamed_read_buffer_limit(_NO_READ_AHEAD).build_streamed()
 
     def _open(self) -> Client:
         builder = ClientBuilder().no_proxy().follow_redirects(enable=False).error_for_status(enable=False)

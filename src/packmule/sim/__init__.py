@@ -1,1 +1,4 @@
-"""A provider in a box: wire-true, seeded, with latency, limits, faults and its own bill."""
+"""A provider in a box: three wire protocols, seeded answers, latency, limits, faults and a bill of its own.
+
+It sees wire bytes only. It knows nothing of the rest of packmule but the core nouns, so that it can judge it.
+"""
