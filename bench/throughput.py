@@ -25,7 +25,7 @@ SETTINGS = {
     "64 lanes, no latency": (64, 0.0, {"engine": 15_000, "bare": 15_000, "openai": 1_200}),
     "1,000 lanes, 200 ms": (1_000, 0.2, {"engine": 40_000, "bare": 40_000, "openai": 2_000}),
 }
-TEXT = "the parcel came late and the box was torn but the lamp works, item {}"
+TEXT = "the parcel came late and the box was torn but the lamp works: item {}"
 
 
 async def engine(port: int, lanes: int, items: int) -> None:

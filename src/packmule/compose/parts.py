@@ -14,9 +14,6 @@ from packmule.engine.clock import RealClock
 from packmule.providers.prices import PriceBook
 from packmule.providers.registry import canonical_model, resolve
 from packmule.providers.transport import HttpTransport
-from packmule.sim.inprocess import SimTransport
-from packmule.sim.provider import SimProvider
-from packmule.sim.scenario import Scenario, load_scenario
 from packmule.store import Store
 
 _stores: dict[Path, Store] = {}
@@ -49,7 +46,7 @@ class Parts:
         self.clock: Clock = clock or RealClock()
         self._env = env
         self._base_url = base_url
-        self._scenario = load_scenario(sim_scenario) if sim_scenario is not None else Scenario()
+        self._sim_scenario = sim_scenario
         self._endpoints: dict[str, Endpoint] = {}
         self._transports: dict[str, Transport] = {}
         self._prices = PriceBook(_overrides(limits, models), self.clock.utc_us())
@@ -70,11 +67,16 @@ class Parts:
     def _transport(self, provider: str) -> Transport:
         kind = "sim" if provider == "sim" and self._base_url is None else "http"
         if kind not in self._transports:
-            sim = kind == "sim"
-            self._transports[kind] = (
-                SimTransport(SimProvider(self._scenario, self.clock), self.clock) if sim else HttpTransport()
-            )
+            self._transports[kind] = self._simulated() if kind == "sim" else HttpTransport()
         return self._transports[kind]
+
+    def _simulated(self) -> Transport:
+        from packmule.sim.inprocess import SimTransport  # noqa: PLC0415 - only when a sim/ model is asked
+        from packmule.sim.provider import SimProvider  # noqa: PLC0415
+        from packmule.sim.scenario import Scenario, load_scenario  # noqa: PLC0415
+
+        scenario = load_scenario(self._sim_scenario) if self._sim_scenario is not None else Scenario()
+        return SimTransport(SimProvider(scenario, self.clock), self.clock)
 
     async def close(self) -> None:
         """Give every connection back."""
