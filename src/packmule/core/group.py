@@ -6,14 +6,25 @@ the counts of the group are sums, added to the totals in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 Row = tuple[Any, ...]
 
 
+class Waiter(Protocol):
+    """Told once its group is durable: an asyncio Future, on the engine's loop."""
+
+    def done(self) -> bool:
+        """Is nobody waiting any more?"""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """It is durable."""
+        ...
+
+
 class Group:
-    """Rows of one transaction. `waiters` are called, on the engine's loop, once it is durable."""
+    """Rows of one transaction. `waiters` are told once it is durable."""
 
     __slots__ = (
         "attempt_ends",
@@ -49,7 +60,7 @@ class Group:
         self.statements: list[tuple[str, Row]] = []
         self.counts = new_counts()
         self.overrun = False
-        self.waiters: list[Callable[[], None]] = []
+        self.waiters: list[Waiter] = []
 
     @property
     def empty(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -54,7 +53,7 @@ class ItemRun:
         self.cut = False
         self.on_state: Any = None
         self.on_note: Any = None
-        self._asked: Counter[bytes] = Counter()
+        self._asked: dict[bytes, int] = {}
         self._calls: dict[tuple[bytes, int], CallRow] = {}
         self._tries: dict[int, list[AttemptRow]] = {}
         self._notes: dict[str, Any] = {}
@@ -92,8 +91,8 @@ class ItemRun:
 
     def nth_ask(self, digest: bytes) -> int:
         """How many earlier asks of this run had the same digest."""
-        nth = self._asked[digest]
-        self._asked[digest] += 1
+        nth = self._asked.get(digest, 0)
+        self._asked[digest] = nth + 1
         return nth
 
     def known(self, digest: bytes, nth: int) -> CallRow | None:

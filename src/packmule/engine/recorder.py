@@ -50,7 +50,7 @@ class Recorder:
     def durable(self) -> asyncio.Future[None]:
         """Done when all that is in `group` now is on disk."""
         future: asyncio.Future[None] = self._loop.create_future()
-        self.group.waiters.append(lambda: None if future.done() else future.set_result(None))
+        self.group.waiters.append(future)
         self.wake()
         return future
 
@@ -119,7 +119,8 @@ class Recorder:
         self._busy = False
         self.rev = rev
         for waiter in group.waiters:
-            waiter()
+            if not waiter.done():
+                waiter.set_result(None)
         if failed and self._journal.take_ballast():
             self.on_trouble("")
         if not self.group.empty:
