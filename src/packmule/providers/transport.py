@@ -191,9 +191,10 @@ def _host(url: str) -> str:
     """Host and port only: the rest of an address may hold a key."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "the server"
+        host, port = parts.hostname or "the server", parts.port
     except ValueError:
         return "the server"
+    return f"{host}:{port}" if port else host
 
 
 def _unbuildable(request: WireRequest) -> Fault:
