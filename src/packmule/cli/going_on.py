@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -18,6 +19,14 @@ from packmule.core.money import usd, usd_short
 
 BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
 WHO = "command line"
+
+
+class Retried(StrEnum):
+    """States of items that a new round may ask again."""
+
+    failed = "failed"
+    blocked = "blocked"
+    skipped = "skipped"
 
 
 def resume(
@@ -57,9 +66,7 @@ def resume(
 
 def retry(
     batch: BatchArgument = None,
-    only: Annotated[
-        list[Literal["failed", "blocked", "skipped"]] | None, typer.Option("--only", help="Only items in this state.")
-    ] = None,
+    only: Annotated[list[Retried] | None, typer.Option("--only", help="Only items in this state.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another model for this round.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option("--max-output-tokens")] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
@@ -81,7 +88,9 @@ def retry(
     row = desk.find(batch)
     again = Again(o.limits_from(row.limits, given), recipe, output, sim_scenario)
     settings = Round(0, model, timeout, max_output_tokens)
-    session, count = compose.retry(desk, row, again, WHO, settings, tuple(only or compose.RETRIED))
+    session, count = compose.retry(
+        desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
+    )
     if count == 0 and row.pending == 0:
         say(f"{row.id} has nothing to retry: {standing(row)}")
         return
