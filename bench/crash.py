@@ -174,7 +174,7 @@ def judge(tally: Tally, bill: list[dict[str, object]], now: dict[str, int], work
     done = [r for r in results if r["status"] == "completed"]
     tally.lost_answers += tally.items - len(done)
     tally.settled_twice += now["answered_twice"] + (len(results) - len({r["key"] for r in results}))
-    requests = Counter(str(line["request_sha256"]) for line in bill)
+    requests = Counter(str(line["request"]) for line in bill)
     tally.billed_twice += sum(count - 1 for count in requests.values())
     billed = sum(int(str(line["cost_pico"])) for line in bill)
     owed = now["settled"] + now["unknown_pico"] + now["held_pico"]
