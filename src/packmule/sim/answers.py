@@ -65,7 +65,7 @@ def _in_words(material: Material, chance: random.Random) -> str:
         return str(pick(material.choices, material.data, "", chance))
     if listed := _LIST.search(material.order or material.prompt):
         return _list(material, chance, listed.group(1))
-    if asked_for & _SHORT:
+    if asked_for & _SHORT and not material.making:
         return material.line()
     if material.making:
         return invented.paragraph(material.topics, chance, chance.randint(2, 4))

@@ -101,7 +101,7 @@ def _parted(prompt: str) -> tuple[str, str]:
         head, colon, rest = line.partition(":")
         if not _is_order(line):
             data.append(line)
-        elif colon and len(rest.split()) >= _DATA_WORDS_MIN and not rest.startswith("//"):
+        elif colon and len(rest.split()) >= _DATA_WORDS_MIN and not rest.lstrip().startswith(("//", "{")):
             orders.append(head)
             data.append(rest)
         else:

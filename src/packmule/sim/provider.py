@@ -119,10 +119,10 @@ class SimProvider:
 
     def _route(self, path: str, headers: Mapping[str, str]) -> tuple[Wire | None, str]:
         path = path.partition("?")[0]
-        if path.startswith("/v1beta") or (path.startswith("/v1/") and "x-goog-api-key" in headers):
-            found = _GEMINI_PATH.match(path)
-            known = found or path.endswith("/models")
-            return (self._gemini if known else None), found.group(1) if found else ""
+        if found := _GEMINI_PATH.match(path):
+            return self._gemini, found.group(1)
+        if path.endswith("/models") and (path.startswith("/v1beta") or "x-goog-api-key" in headers):
+            return self._gemini, ""
         if path.endswith("/messages"):
             return self._anthropic, ""
         if path.endswith("/models"):

@@ -22,8 +22,8 @@ STOP = frozenset(
 ORDERS = frozenset(
     "summarize summarise classify extract label answer return respond reply give list write generate create compose"
     " invent imagine draft describe explain translate rewrite decide judge choose pick identify find determine rate"
-    " score evaluate assess analyze analyse review read consider use do don't never always please you your produce"
-    " provide output make keep state say name tag categorize categorise compare argue the task instructions".split()
+    " score evaluate assess analyze analyse review read consider use please produce provide output make tag"
+    " categorize categorise compare argue task instructions".split()
 )
 POSITIVE = frozenset(
     "good great excellent love loved loves like liked best better happy perfect wonderful amazing awesome fast easy"
@@ -34,8 +34,9 @@ POSITIVE = frozenset(
 NEGATIVE = frozenset(
     "bad terrible awful hate hated worst worse poor broken broke disappointed disappointing slow useless refund return"
     " returned never problem problems issue issues fail failed fails failure wrong waste cheaply rude late missing"
-    " damaged dead died defective expensive unhappy angry annoying noisy dirty cold crash crashed error bug complaint"
-    " complain lost loss no nobody disagree false unsafe against leak leaking cracked stopped difficult confusing".split()
+    " damaged dead died defective expensive unhappy angry annoying noisy dirty cold crash crashed error bug leaks"
+    " complaint complain lost loss no nobody disagree false unsafe against leak leaking cracked stopped difficult"
+    " confusing".split()
 )
 
 
