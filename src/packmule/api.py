@@ -98,20 +98,22 @@ class Results:
 class Handle:
     """A started batch. Every method may be called from any thread."""
 
-    def __init__(self, desk: Desk, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
+    def __init__(self, desk: Desk, row: BatchRow) -> None:
         self._desk = desk
-        self._session = session
-        self._row = session.row
-        self._on_change = on_change
+        self._row = row
         self._error: BaseException | None = None
-        self.batch_id = self._row.id
-        self._thread = threading.Thread(target=self._run, name=self.batch_id, daemon=True)
+        self._thread: threading.Thread | None = None
+        self.batch_id = row.id
+
+    def _drive(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
+        """Run on a thread of its own; a batch that was finished before has none."""
+        self._thread = threading.Thread(target=self._run, args=(session, on_change), name=self.batch_id, daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> bool:
         """Is the runner's thread alive?"""
-        return self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def progress(self) -> Progress:
@@ -128,7 +130,7 @@ class Handle:
                 yield {"id": id_, "at": at, "kind": kind, **data}
             if not alive:
                 return
-            self._thread.join(POLL_S)
+            self._join(POLL_S)
 
     def pause(self, reason: str = "") -> None:
         """Start nothing new; what is on its way finishes. Returns when the runner has agreed."""
@@ -144,8 +146,8 @@ class Handle:
 
     def wait(self, timeout_s: float | None = None) -> Results:
         """Block until the batch has ended. Raises TimeoutError, or what ended it."""
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        self._join(timeout_s)
+        if self.running:
             message = f"{self.batch_id} is still running"
             raise TimeoutError(message)
         if self._error is not None:
@@ -155,17 +157,21 @@ class Handle:
     def _wish(self, kind: str, data: dict[str, Any]) -> None:
         wish = self._desk.wish(self._row, kind, data, "python")
         while self.running and self._desk.answered(wish) is None:
-            self._thread.join(POLL_S / 4)
+            self._join(POLL_S / 4)
 
-    def _run(self) -> None:
+    def _join(self, timeout_s: float | None) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                ending = runner.run(self._session.drive(on_change=self._on_change))
-            self._session.finish(ending)
+                ending = runner.run(session.drive(on_change=on_change))
+            session.finish(ending)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
             self._error = error
         finally:
-            self._session.close()
+            session.close()
 
 
 class Batch:
@@ -237,11 +243,16 @@ class Batch:
         """Begin in the background; returns at once with a handle."""
         desk = Desk(self._path)
         prepared = prepare(self._order, desk.store, os.environ)
+        if prepared.action == "finished" and prepared.existing is not None:
+            return Handle(desk, prepared.existing)
         capped = self._order.limits.max_cost is not None and self._order.limits.on_budget == "stop"
         if not (self._yes or capped or prepared.free):
             message = "this costs money, and nobody has agreed to it"
             raise ConsentNeeded(message, hint="give max_cost=2.00 (a cap is consent) or yes=True")
-        return Handle(desk, begin(prepared, desk.store, "python"), self._on_change)
+        session = begin(prepared, desk.store, "python")
+        handle = Handle(desk, session.row)
+        handle._drive(session, self._on_change)  # noqa: SLF001 - the two classes are one face
+        return handle
 
     def run(self) -> Results:
         """Run to the end. An interrupt drains, keeps the results and returns what there is."""

@@ -25,9 +25,13 @@ def tell(text: str) -> None:
 
 def say_error(message: str, hint: str) -> None:
     """What happened, and what to type next."""
-    say(f"packmule: {message.rstrip('.')}.")
+    say(f"packmule: {_ended(message)}")
     if hint:
-        say(f"          {hint[0].upper()}{hint[1:].rstrip('.')}.")
+        say(f"          {_ended(hint[0].upper() + hint[1:])}")
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def clean(text: str) -> str:

@@ -20,7 +20,7 @@ from packmule.core.calls import Message, Request, TextPart
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
 from packmule.engine.world import Recipe
-from packmule.errors import UsageError
+from packmule.errors import SourceError, UsageError
 from packmule.recipes.loading import load_recipe, recipe_name, require_recipe
 from packmule.recipes.prompt import NAME as PROMPT
 from packmule.recipes.prompt import prompt_recipe
@@ -57,7 +57,7 @@ class Prepared:
 
     def sample(self) -> Sample:
         """Read the whole source once: how many items, how much text."""
-        extra = len(self.spec.system or "") + len(bytes(self.spec.schema or b""))
+        extra = len(self.spec.system or "") + len(self.spec.schema or "")
         return take_sample(self._prompts(), extra)
 
     def _prompts(self) -> Iterator[str | None]:
@@ -108,6 +108,9 @@ def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepar
     prepared = Prepared(order, spec, source, mark, recipe, parts, render=render)
     if store is not None:
         _look_back(prepared, store)
+    if prepared.existing is None and next(source.items(), None) is None:
+        message = f"{source.name}: there are no rows"
+        raise SourceError(message)
     return prepared
 
 
@@ -165,7 +168,7 @@ def _spec(order: Order, recipe: str, prompt: str | None, schema: CheckedSchema |
         recipe=recipe,
         prompt=prompt,
         system=order.system,
-        schema=msgspec.Raw(schema.canonical) if schema is not None else None,
+        schema=schema.canonical.decode() if schema is not None else None,
         models=models,
         base_url=order.base_url,
         temperature=order.temperature,

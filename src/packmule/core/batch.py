@@ -31,7 +31,7 @@ class Spec(Struct, frozen=True, omit_defaults=True):
     recipe: str
     prompt: str | None = None
     system: str | None = None
-    schema: msgspec.Raw | None = None
+    schema: str | None = None
     models: tuple[str, ...] = ()
     base_url: str | None = None
     temperature: float | None = None

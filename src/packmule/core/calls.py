@@ -74,14 +74,14 @@ class Message(Struct, frozen=True):
 class Request(Struct, frozen=True, omit_defaults=True):
     """One ask in canonical form.
 
-    `models` are full names in order of preference (`openai/gpt-5-mini`). `schema` is canonical JSON of a JSON
+    `models` are full names in order of preference (`openai/gpt-5-mini`). `schema` is the canonical JSON text of a JSON
     Schema. `max_output_tokens` is None when the recipe set no bound.
     """
 
     models: tuple[str, ...]
     messages: tuple[Message, ...]
     system: str | None = None
-    schema: msgspec.Raw | None = None
+    schema: str | None = None
     max_output_tokens: int | None = None
     temperature: float | None = None
     want: Want = "text"

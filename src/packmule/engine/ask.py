@@ -81,7 +81,7 @@ class Ask:
             models=tuple(models) if models else (model,) if model else spec.models,
             messages=self._messages(prompt, attach),
             system=system if system is not None else spec.system,
-            schema=msgspec.Raw(checked.canonical) if checked is not None else None,
+            schema=checked.canonical.decode() if checked is not None else None,
             max_output_tokens=max_output_tokens if max_output_tokens is not None else spec.max_output_tokens,
             temperature=temperature if temperature is not None else spec.temperature,
             want=want,

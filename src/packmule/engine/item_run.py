@@ -89,6 +89,11 @@ class ItemRun:
         """What the item has truly cost, unknown amounts left out."""
         return self.money.spent - self.unknown_pico
 
+    @property
+    def answered(self) -> bool:
+        """A call of this item has ended and its recipe has not yet gone on."""
+        return any(waiting.future.done() for waiting in self.waiting)
+
     def nth_ask(self, digest: bytes) -> int:
         """How many earlier asks of this run had the same digest."""
         nth = self._asked.get(digest, 0)

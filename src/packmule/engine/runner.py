@@ -136,7 +136,7 @@ class Runner:
         self.tap.closed = ending.reason
         self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
         for run in list(self.runs.values()):
-            if run.on_way == 0:
+            if run.on_way == 0 and not run.answered:
                 run.close("stop", ending.reason)
         self._maybe_over()
 
@@ -218,7 +218,8 @@ class Runner:
         """(event, output, reason) of a recipe, whatever it does."""
         try:
             output = await self.world.recipe(run.item, Ask(run, self))
-            data = msgspec.json.encode(output, enc_hook=_plain)
+            value = output.value if isinstance(output, Reply) else output
+            data = msgspec.json.encode(value, enc_hook=_plain)
         except asyncio.CancelledError:
             return "fail", None, "the recipe cancelled itself"
         except CallFailed as error:
@@ -234,7 +235,8 @@ class Runner:
         self.tap.end_item(run.money.remaining, begun=run.begun, spent=run.money.spent)
         self.unused_calls += run.unused if event == "complete" else 0
         if event == "stop":
-            run.change("unwind")
+            if run.state != "pending":
+                run.change("unwind")
         else:
             run.change(event, reason)
             self._record_end(run, output, reason)
@@ -307,7 +309,8 @@ class Runner:
 
     def on_broke(self) -> None:
         """Only money is missing, and nothing is on its way that could free some."""
-        if any(run.begun and not run.waiting for run in self.runs.values()):
+        if any(run.begun and (run.answered or not run.waiting) for run in self.runs.values()):
+            # A recipe that has its answer may finish, and free what it was promised.
             return
         cap = usd_short(self.limits.max_cost or 0)
         left = usd_short(max(0, self.ledger.left or 0))
@@ -363,9 +366,7 @@ class Runner:
 
 
 def _plain(value: object) -> object:
-    """What a recipe may return beside JSON: a Reply (its value), a pydantic model."""
-    if isinstance(value, Reply):
-        return value.value
+    """What a recipe may return beside JSON and a Reply: a pydantic model."""
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json")

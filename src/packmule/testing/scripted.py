@@ -104,6 +104,6 @@ class ScriptedEndpoint:
         return msgspec.json.decode(received.body, type=Answer)
 
     def hint(self, received: Received) -> RateHint | None:
-        """This provider says nothing about limits."""
+        """Nothing is said about limits."""
         del received
         return None

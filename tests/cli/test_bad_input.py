@@ -1,0 +1,231 @@
+"""Bad input gets one clear sentence, a non-zero exit, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import MODEL, PROMPT, packmule, rows
+
+ASK = ("--prompt", PROMPT, *MODEL, "-o", "out")
+
+
+def refused(folder: Path, *words: str, code: int, says: str, env: dict[str, str] | None = None) -> None:
+    """One sentence that says so, the right exit, no batch."""
+    said = packmule(folder, *words, env=env)
+    assert said.code == code, said.err
+    assert says in said.err, said.err
+    assert len([line for line in said.lines if line.startswith("packmule: ")]) == 1, said.err
+    assert not (folder / "out" / "results.jsonl").exists()
+
+
+def test_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(tmp_path, "run", "row.csv", *ASK, code=2, says="did you mean rows.csv?".replace("did", "Did"))
+
+
+def test_folder_without_files(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path, "run", "empty", *ASK, code=2, says="empty")
+
+
+def test_binary_as_csv(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(bytes(range(256)) * 20)
+    refused(tmp_path, "run", "x.csv", *ASK, code=2, says="binary")
+
+
+def test_row_of_the_wrong_width_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,text\n1,fine\n2,too,many\n")
+    refused(tmp_path, "run", "x.csv", *ASK, code=2, says="line 3")
+
+
+def test_field_of_a_hundred_megabytes(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,text\n1,fine\n2," + "x" * 100_000_000 + "\n")
+    refused(tmp_path, "run", "x.csv", *ASK, code=2, says="line 3")
+
+
+@pytest.mark.parametrize("text", ["{", '{"type": "no-such-type"}', "[1, 2]"])
+def test_bad_schema(tmp_path: Path, text: str) -> None:
+    rows(tmp_path, 1)
+    (tmp_path / "s.json").write_text(text)
+    refused(tmp_path, "run", "rows.csv", *ASK, "--schema", "s.json", code=2, says="s.json")
+
+
+def test_unknown_model(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(
+        tmp_path,
+        "run",
+        "rows.csv",
+        "--prompt",
+        PROMPT,
+        "--model",
+        "opnai/gpt-5-mini",
+        "-o",
+        "out",
+        code=6,
+        says="ean openai/gpt-5-mini?",
+    )
+
+
+def test_no_key(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(
+        tmp_path,
+        "run",
+        "rows.csv",
+        "--prompt",
+        PROMPT,
+        "--model",
+        "anthropic/claude-3-haiku-20240307",
+        "-o",
+        "out",
+        code=6,
+        says="ANTHROPIC_API_KEY",
+    )
+
+
+def test_unknown_price(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(
+        tmp_path,
+        "run",
+        "rows.csv",
+        "--prompt",
+        PROMPT,
+        "--model",
+        "openai/gpt-no-such-9",
+        "-o",
+        "out",
+        "--max-cost",
+        "1",
+        code=6,
+        says="--price-in",
+        env={"OPENAI_API_KEY": "sk-x"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-cost", "-1"),
+        ("--max-cost", "much"),
+        ("--item-cap", "0"),
+        ("--concurrency", "0"),
+        ("--timeout", "0"),
+        ("--limit", "0"),
+        ("--retry-count", "-1"),
+        ("--max-cost", "nan"),
+    ],
+)
+def test_limits_that_make_no_sense_name_their_option(tmp_path: Path, option: str, value: str) -> None:
+    rows(tmp_path, 1)
+    refused(tmp_path, "run", "rows.csv", *ASK, option, value, code=2, says=option)
+
+
+def test_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    (tmp_path / "file").write_text("")
+    said = packmule(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "file/out")
+    assert said.code == 6
+    assert "output folder" in said.err
+
+
+def test_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    packmule(tmp_path, "run", "rows.csv", *ASK)
+    store = tmp_path / ".packmule" / "store.db"
+    with sqlite3.connect(store) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    said = packmule(tmp_path, "list")
+    assert said.code == 6
+    assert "newer packmule" in said.err
+
+
+def test_damaged_store_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".packmule").mkdir()
+    (tmp_path / ".packmule" / "store.db").write_bytes(b"not a database" * 1000)
+    said = packmule(tmp_path, "list")
+    assert said.code == 6
+    assert "damaged or not a packmule store" in said.err
+
+
+def test_unknown_field_and_column_suggest_the_nearest(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(
+        tmp_path, "run", "rows.csv", "--prompt", "Say {txt}", *MODEL, "-o", "out", code=2, says="did you mean 'text'"
+    )
+    refused(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--key", "idd", code=2, says="idd")
+    refused(tmp_path, "run", "rows.csv", *ASK, "--where", "txt~x", code=2, says="txt")
+    refused(tmp_path, "run", "rows.csv", *ASK, "--where", "text~(", code=2, says="--where")
+
+
+def test_no_prompt_and_no_prompt_column_lists_the_columns(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(tmp_path, "run", "rows.csv", *MODEL, "-o", "out", code=2, says="'id', 'text'")
+
+
+def test_bad_recipes(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    (tmp_path / "mine.py").write_text("def plain(item, ask):\n    return 1\n\nasync def lonely(item):\n    return 1\n")
+    for spec, says in (
+        ("mine.py:nothing", "no function"),
+        ("mine.py:plain", "not an async function"),
+        ("mine.py:lonely", "two arguments"),
+        ("gone.py:recipe", "no file"),
+        ("mine", "names no function"),
+    ):
+        refused(tmp_path, "run", "rows.csv", "--recipe", spec, *MODEL, "-o", "out", code=2, says=says)
+
+
+def test_commands_without_a_store_or_batch_say_so(tmp_path: Path) -> None:
+    for words in (("resume",), ("retry",), ("show",), ("unknown",), ("export", "-o", "x.csv")):
+        said = packmule(tmp_path, *words)
+        assert said.code == 6, said.err
+        assert "no store" in said.err
+    rows(tmp_path, 1)
+    packmule(tmp_path, "run", "rows.csv", *ASK)
+    assert packmule(tmp_path, "show", "batch-nope").code == 2
+
+
+def test_http_to_a_stranger_is_refused_before_a_key_is_sent(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(
+        tmp_path,
+        "run",
+        "rows.csv",
+        "--prompt",
+        PROMPT,
+        "--model",
+        "openai/gpt-5-mini",
+        "-o",
+        "out",
+        "--max-cost",
+        "1",
+        "--base-url",
+        "http://example.org/v1",
+        code=6,
+        says="https",
+        env={"OPENAI_API_KEY": "sk-canary"},
+    )
+
+
+def test_a_header_without_rows_is_nothing_to_do(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,text\n")
+    said = packmule(tmp_path, "run", "x.csv", *ASK)
+    assert said.code == 2
+    assert "no rows" in said.err
+
+
+def test_records_of_a_refused_schema_file_stay_untouched(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    assert packmule(tmp_path, "run", "rows.csv", *ASK).code == 0
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    (tmp_path / "s.json").write_text("{")
+    assert packmule(tmp_path, "run", "rows.csv", *ASK, "--schema", "s.json").code == 2
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+    assert json.loads(before.splitlines()[0])["status"] == "completed"
