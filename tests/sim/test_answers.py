@@ -184,3 +184,12 @@ def test_a_pattern_is_met_by_the_text_or_by_trying(pattern: str) -> None:
 def test_unique_items_are_unique() -> None:
     schema = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 3, "maxItems": 3, "uniqueItems": True}
     jsonschema.validate(json.loads(ask(REVIEW, schema)), schema)
+
+
+def test_a_short_word_on_an_answer_is_about_the_request_before_it() -> None:
+    turns = (
+        ("user", f"Summarize in one line: {REVIEW}"),
+        ("assistant", "?"),
+        ("user", "Not accepted: too short. Answer the same request again."),
+    )
+    assert answer(Asked("small", "", turns), chance_of(0)).text in REVIEW

@@ -26,8 +26,10 @@ class Asked(Struct, frozen=True):
 
     @property
     def prompt(self) -> str:
-        """The text of the last turn of the user."""
-        return next((text for role, text in reversed(self.turns) if role == "user"), "")
+        """What the user wants: the last turn, or the longest when the last is a short word on it."""
+        said = [text for role, text in self.turns if role == "user"] or [""]
+        longest = max(said, key=len)
+        return said[-1] if len(said[-1]) * 2 > len(longest) else longest
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The provider's own bill: what it charged, on disk before the answer leaves. The judge of every ledger.
+"""The provider's own bill: what it charged, on disk before the answer leaves. Ledgers are measured by it.
 
 One JSON line for each billed call, whether its answer arrived or not. Prices come from the scenario, from
 genai-prices or from the two models of the box: an independent computation, on purpose.

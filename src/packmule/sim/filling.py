@@ -110,7 +110,8 @@ class Filler:
         high = schema.get("maxItems", max(low, ITEMS_TYPICAL, len(first)))
         if schema.get("items") is False:
             high = min(high, len(first))
-        count = low if depth >= DEPTH_MAX else min(high, max(low, len(first), ITEMS_TYPICAL))
+        typical = ITEMS_TYPICAL if self._material.making else min(ITEMS_TYPICAL, len(self._material.sentences))
+        count = low if depth >= DEPTH_MAX else min(high, max(low, len(first), typical))
         found = [self.fill(part, name, depth + 1) for part in first[:count]]
         tries = 0
         while len(found) < count and tries < count * 8:

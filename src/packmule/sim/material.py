@@ -22,6 +22,7 @@ _LISTED = re.compile(r"[(\[{]([^()\[\]{}\n]{3,200})[)\]}]")
 _SPLIT = re.compile(r"\s*(?:,\s*or\s|,\s*and\s|,|/|\||;|\bor\b|\band\b)\s*")
 _CHOICE_WORDS_MAX = 4
 _DATA_WORDS_MIN = 4
+_TOPIC_MIN = 5
 _REDUCING = frozenset("summarize summarise summary headline extract classify translate".split())
 _MAKING = frozenset("write generate create compose invent imagine draft rewrite make produce".split())
 
@@ -67,7 +68,7 @@ class Material:
             said = words(sentence)
             solid = set(content_words(sentence)) - ORDERS
             pairs.update(f"{a} {b}" for a, b in pairwise(said) if a in solid and b in solid)
-        singles = [word for word, _ in self.weights.most_common(12) if word not in ORDERS and not word.isdigit()]
+        singles = [word for word, _ in self.weights.most_common(12) if word not in ORDERS and len(word) >= _TOPIC_MIN]
         return [pair for pair, _ in pairs.most_common(12)] + singles or ["the matter"]
 
     @cached_property

@@ -14,7 +14,19 @@ from packmule.sim.material import Material
 from packmule.sim.words import content_words, name_words, sentiment, trimmed
 
 SHORT, LONG = 60, 240
-_LABELS = {"title", "headline", "label", "topic", "tag", "tags", "keyword", "keywords", "category", "subject", "theme"}
+_LABELS = {
+    "title",
+    "headline",
+    "label",
+    "topic",
+    "tag",
+    "keyword",
+    "category",
+    "categorie",
+    "subject",
+    "theme",
+    "aspect",
+}
 _QUOTES = {"quote", "quotes", "evidence", "source", "span", "excerpt", "citation"}
 _TONES = {"sentiment", "polarity"}
 _LONG = {
@@ -73,7 +85,7 @@ class Writer:
         for names, options in _INVENTED:
             if asked & names:
                 yield self._chance.choice(options)
-        if asked & _LABELS:
+        if asked & _LABELS or {word.removesuffix("s") for word in asked} & _LABELS:
             yield self._fresh(self._material.topics, SHORT)
         if asked & _TONES:
             tone = sentiment(data)
@@ -89,6 +101,7 @@ class Writer:
 
     def _fresh(self, options: list[str], most: int) -> str:
         unused = [option for option in options if option not in self._used]
+        unused += [topic for topic in self._material.topics if topic not in self._used]
         best = unused[0] if unused else invented.sentence(self._material.topics, self._chance)
         self._used.add(best)
         return trimmed(best, most)

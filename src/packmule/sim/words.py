@@ -19,10 +19,11 @@ STOP = frozenset(
     " would you your about after again all also am any because before being between both each few further here him how"
     " off once only other same through until above below during it's i'm don't".split()
 )
+STOP |= frozenset("one two three four five six seven eight nine ten".split())
 ORDERS = frozenset(
     "summarize summarise classify extract label answer return respond reply give list write generate create compose"
-    " invent imagine draft describe explain translate rewrite decide judge choose pick identify find determine rate"
-    " score evaluate assess analyze analyse review read consider use please produce provide output make tag"
+    " invent imagine draft describe explain translate rewrite decide choose pick identify find determine rate"
+    " score evaluate assess analyze analyse read consider use please produce provide output make tag"
     " categorize categorise compare argue task instructions".split()
 )
 POSITIVE = frozenset(
