@@ -18,8 +18,8 @@ FUNCTION_MAX = 70
 MODULE_MAX = 400
 CLOCKS = {"time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns", "process_time"}
 BAD_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "types"}
-SQL = re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|CREATE\s+TABLE|DELETE\s+FROM)\b", re.S)
-RECIPE_WORDS = re.compile(r"\b(personas?|debates?|judges?|actors?|sample sets?|reviews?|tickets?)\b", re.I)
+SQL = re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|CREATE\s+TABLE|DELETE\s+FROM)\b", re.DOTALL)
+RECIPE_WORDS = re.compile(r"\b(personas?|debates?|judges?|actors?|sample sets?|reviews?|tickets?)\b", re.IGNORECASE)
 OPTIONS = 45
 """`run` has one parameter an option; its body is what counts there."""
 
