@@ -75,9 +75,7 @@ def post(url: str, headers: dict[str, str] | None = None) -> WireRequest:
     return WireRequest("POST", url, {"authorization": f"Bearer {CANARY}", **(headers or {})}, b'{"hello": 1}')
 
 
-async def ask(
-    url: str, *, timeout_s: float = 5.0, transport: HttpTransport | None = None
-) -> Received | Fault:
+async def ask(url: str, *, timeout_s: float = 5.0, transport: HttpTransport | None = None) -> Received | Fault:
     transport = transport or HttpTransport()
     try:
         return await transport.send(post(url), timeout_s)
@@ -85,15 +83,11 @@ async def ask(
         await transport.close()
 
 
-def exchange(
-    script: Script, *, timeout_s: float = 5.0, scheme: str = "http", **settings: float
-) -> Received | Fault:
+def exchange(script: Script, *, timeout_s: float = 5.0, scheme: str = "http", **settings: float) -> Received | Fault:
     async def run() -> Received | Fault:
         async with served(script) as port:
             transport = HttpTransport(**settings)  # type: ignore[arg-type]
-            return await ask(
-                f"{scheme}://127.0.0.1:{port}/v1/x?key={CANARY}", timeout_s=timeout_s, transport=transport
-            )
+            return await ask(f"{scheme}://127.0.0.1:{port}/v1/x?key={CANARY}", timeout_s=timeout_s, transport=transport)
 
     return asyncio.run(run())
 
@@ -277,9 +271,7 @@ def test_a_truncated_gzip_body_is_cut() -> None:
 
 
 def test_a_body_that_is_not_the_gzip_it_says_is_malformed() -> None:
-    got = fault(
-        exchange(answering(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"))
-    )
+    got = fault(exchange(answering(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc")))
     assert (got.kind, got.outcome) == ("malformed", "unknown")
 
 
@@ -297,9 +289,7 @@ def test_a_decompression_bomb_is_stopped_at_the_cap() -> None:
     assert (got.kind, got.outcome) == ("malformed", "unknown")
 
 
-@pytest.mark.parametrize(
-    "raw", [b"what is this\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 2_000_000 + b"\r\n\r\n"]
-)
+@pytest.mark.parametrize("raw", [b"what is this\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 2_000_000 + b"\r\n\r\n"])
 def test_what_is_not_http_is_malformed(raw: bytes) -> None:
     got = fault(exchange(answering(raw)))
     assert (got.kind, got.outcome) == ("malformed", "unknown")
@@ -428,9 +418,7 @@ def test_closing_while_a_request_is_on_its_way_is_unknown_and_a_later_send_works
         ("http://[broken/v1", {}),
     ],
 )
-def test_a_request_that_is_no_http_is_rejected_in_words_without_the_key(
-    url: str, headers: dict[str, str]
-) -> None:
+def test_a_request_that_is_no_http_is_rejected_in_words_without_the_key(url: str, headers: dict[str, str]) -> None:
     async def run() -> Received | Fault:
         transport = HttpTransport()
         got = await transport.send(post(url, headers), 5)

@@ -123,6 +123,26 @@ def test_anthropic_raises_its_own_error_for_a_bad_request(base: str) -> None:
         client.messages.create(model="small", max_tokens=5, messages=[])
 
 
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "object", "properties": {}}, "additionalProperties"),
+        (
+            {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "additionalProperties": False},
+            "'minimum' is not supported",
+        ),
+    ],
+)
+def test_anthropic_refuses_the_schemas_that_its_client_would_rewrite(base: str, schema: Any, said: str) -> None:
+    with anthropic_at(base) as client, pytest.raises(anthropic.BadRequestError, match=said):
+        client.messages.create(
+            model="small",
+            max_tokens=9,
+            messages=[{"role": "user", "content": TEXT}],
+            output_config={"format": {"type": "json_schema", "schema": schema}},
+        )
+
+
 def test_anthropic_lists_models(base: str) -> None:
     with anthropic_at(base) as client:
         assert {model.id for model in client.models.list()} >= {"small", "large"}

@@ -30,7 +30,8 @@
     input = 0.25
     output = 2.0
 
-Times are those of the clock that the provider was given.
+Times are those of the clock that the provider was given. `refused` is a connection that is never made; over
+HTTP, where the port stays open, it is a reset (stop the server to have a port that refuses).
 """
 
 from __future__ import annotations
