@@ -28,6 +28,7 @@ from packmule.errors import UsageError
 from packmule.providers import tokens
 from packmule.providers.faults import classify, fault, malformed, parse_object, plain
 from packmule.providers.openai import encoded
+from packmule.providers.strict import closed
 
 VERSION = "2023-06-01"
 _FINISH: dict[str, Finish] = {
@@ -69,7 +70,8 @@ class AnthropicCodec:
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.schema is not None:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": msgspec.json.decode(request.schema)}}
+            schema = closed(msgspec.json.decode(request.schema))
+            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return msgspec.json.encode(body)
 
     def bounds(self, request: Request, model: str, body: bytes) -> Bounds:
