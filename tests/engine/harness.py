@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from packmule.core.batch import Limits, Plan, Round, SourceMark, Spec
+from packmule.core.endings import Ending
 from packmule.core.items import SourceItem
 from packmule.core.rows import BatchRow
-from packmule.core.endings import Ending
 from packmule.engine.runner import Runner
 from packmule.engine.world import ItemChange, Recipe, World
 from packmule.store import BatchJournal, Store, batches, reads

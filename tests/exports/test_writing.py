@@ -78,7 +78,7 @@ def test_no_records_still_make_whole_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_outputs_of_any_shape_are_lossless_in_jsonl_and_readable_in_cells(tmp_path: Path, raw: bool) -> None:  # noqa: FBT001
+def test_outputs_of_any_shape_are_lossless_in_jsonl_and_readable_in_cells(tmp_path: Path, raw: bool) -> None:
     outputs = ["text", {"a": [1, None]}, [1.5], 7, -2, True, None, "é\u2028\n"]
     given_outputs = [msgspec.Raw(msgspec.json.encode(output)) for output in outputs] if raw else outputs
     write_results(tmp_path, lambda: map(record, range(8), given_outputs), {}, ["jsonl", "csv", "parquet"])

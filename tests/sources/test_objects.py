@@ -98,7 +98,7 @@ def test_a_polars_frame_and_an_arrow_table_give_the_same_source() -> None:
 
 
 def test_odd_values_become_json_or_a_sentence_with_the_row() -> None:
-    odd = {"d": Decimal("1.50"), "a": np.array([1, 2]), "s": np.str_("x"), "na": pd.NA, "b": np.bool_(True)}  # noqa: FBT003
+    odd = {"d": Decimal("1.50"), "a": np.array([1, 2]), "s": np.str_("x"), "na": pd.NA, "b": np.bool_(True)}
     assert pairs([odd]) == [("1", {"d": "1.50", "a": [1, 2], "s": "x", "na": None, "b": True})]
     for bad in (object(), "\ud800", {"x": {"y": object()}}):
         with pytest.raises(SourceError, match=r"items, row 2 cannot be written as JSON"):
