@@ -84,7 +84,14 @@ class Bench:
             round=row.round,
         )
         try:
-            runner = Runner(journal or BatchJournal(self.store, self.batch), row, epoch, world, on_change=self.changes.append, threaded=False)
+            runner = Runner(
+                journal or BatchJournal(self.store, self.batch),
+                row,
+                epoch,
+                world,
+                on_change=self.changes.append,
+                threaded=False,
+            )
             if steer is not None:
                 steering = asyncio.ensure_future(steer(runner))
             ending = await runner.run()

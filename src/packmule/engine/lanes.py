@@ -57,6 +57,7 @@ class Lanes:
         self._loop = asyncio.get_running_loop()
         self._idle: list[asyncio.Future[Waiting | None]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._begun: set[asyncio.Task[None] | None] = set()
         self._scheduled = self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self.successes = 0
@@ -71,7 +72,9 @@ class Lanes:
     def drop(self) -> None:
         """Cancel every attempt on its way; each is recorded as unknown."""
         for task in list(self._running):
-            task.cancel()
+            # One that has not begun would be cancelled before its first line; it finds the tap closed instead.
+            if task in self._begun:
+                task.cancel()
 
     def close(self) -> None:
         """No more attempts: idle lanes end."""
@@ -114,9 +117,14 @@ class Lanes:
                 return
         task = self._tasks.create_task(self._lane(waiting))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._begun.discard(task)
 
     async def _lane(self, first: Waiting) -> None:
+        self._begun.add(asyncio.current_task())
         waiting: Waiting | None = first
         while waiting is not None:
             try:
@@ -134,7 +142,21 @@ class Lanes:
             self.wake()
             idle: asyncio.Future[Waiting | None] = self._loop.create_future()
             self._idle.append(idle)
-            waiting = await idle
+            try:
+                waiting = await idle
+            except asyncio.CancelledError:
+                if idle.done() and not idle.cancelled() and (given := idle.result()) is not None:
+                    self._give_back(given)
+                raise
+
+    def _give_back(self, waiting: Waiting) -> None:
+        """Admitted, but its lane was dropped before the intent was written: as if it had never been."""
+        self._tap.settle(waiting, cost=None)
+        bucket = self._tap.bucket(waiting.endpoint)
+        bucket.pace.done(waiting.tokens, 0)
+        bucket.breaker.on_neutral()
+        waiting.run.on_way -= 1
+        self._owner.on_attempt_end(waiting)
 
     async def _carry(self, waiting: Waiting) -> None:
         sent = False

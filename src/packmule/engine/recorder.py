@@ -50,6 +50,10 @@ class Recorder:
     def durable(self) -> asyncio.Future[None]:
         """Done when all that is in `group` now is on disk."""
         future: asyncio.Future[None] = self._loop.create_future()
+        if self._dead:
+            # Nothing will ever be durable again: whoever waits unwinds.
+            future.cancel()
+            return future
         self.group.waiters.append(future)
         self.wake()
         return future
