@@ -18,7 +18,9 @@ FUNCTION_MAX = 70
 MODULE_MAX = 400
 CLOCKS = {"time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns", "process_time"}
 BAD_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "types"}
-SQL = re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|CREATE\s+TABLE|DELETE\s+FROM)\b", re.DOTALL)
+SQL = re.compile(
+    r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|CREATE\s+TABLE|DELETE\s+FROM)\b", re.DOTALL
+)
 RECIPE_WORDS = re.compile(r"\b(personas?|debates?|judges?|actors?|sample sets?|reviews?|tickets?)\b", re.IGNORECASE)
 OPTIONS = 45
 """`run` has one parameter an option; its body is what counts there."""
@@ -38,7 +40,9 @@ def where(path: Path, node: ast.AST | None = None) -> str:
 
 
 def tracked() -> list[Path]:
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
+        "\n"
+    )
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
@@ -74,7 +78,9 @@ def test_clocks_are_read_in_one_place(path: Path) -> None:
 def test_chance_is_always_seeded_or_passed_in(path: Path) -> None:
     for node in nodes(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
-            assert node.attr == "Random", f"{where(path, node)} uses the global random: take an Rng, or random.Random(seed)"
+            assert node.attr == "Random", (
+                f"{where(path, node)} uses the global random: take an Rng, or random.Random(seed)"
+            )
         if isinstance(node, ast.ImportFrom) and node.module == "random":
             assert {alias.name for alias in node.names} <= {"Random"}, f"{where(path, node)}: import random.Random only"
 
@@ -119,14 +125,18 @@ def test_tests_use_real_parts_and_shipped_fakes(path: Path) -> None:
         return
     text = path.read_text(encoding="utf-8")
     assert "unittest.mock" not in text, f"{where(path)}: use a shipped fake instead of a mock"
-    assert not re.search(r"monkeypatch\.setattr\(\s*[\"']?packmule", text), f"{where(path)}: pass a part in, do not patch"
+    assert not re.search(r"monkeypatch\.setattr\(\s*[\"']?packmule", text), (
+        f"{where(path)}: pass a part in, do not patch"
+    )
 
 
 def test_locks_name_no_index() -> None:
     for lock in ROOT.glob("requirements*.lock"):
         for line in lock.read_text().splitlines():
             assert "://" not in line, f"{lock.name}: {line}: names, versions and hashes only; use make lock"
-            assert not line.startswith(("--index", "--extra-index", "--find-links", "-i ", "-f ")), f"{lock.name}: {line}"
+            assert not line.startswith(("--index", "--extra-index", "--find-links", "-i ", "-f ")), (
+                f"{lock.name}: {line}"
+            )
 
 
 def test_no_committed_file_holds_a_path_of_a_machine() -> None:

@@ -56,7 +56,7 @@ def adversary(seed: int, *, above: float = 0.0) -> Any:
                 return "fine", None
             if above and kind > 1 - above:
                 return "fine", Usage(10**6, 10**6)
-            return "fine", Usage(chance.randint(1, size + 100), chance.randint(1, 100))
+            return "fine", Usage(chance.randint(1, size + 60), chance.randint(1, 100))
 
         return [ScriptedEndpoint(clock, say, price=PRICE, latency_s=lambda: chance.lognormvariate(0, 1))]
 

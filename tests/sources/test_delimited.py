@@ -34,9 +34,7 @@ def refusal(path: Path) -> SourceError:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
-    path = write(
-        tmp_path, f"id{delimiter}text\na{delimiter}one, two; or | three\n".replace(delimiter + " ", " ")
-    )
+    path = write(tmp_path, f"id{delimiter}text\na{delimiter}one, two; or | three\n".replace(delimiter + " ", " "))
     assert rows(path)[0]["id"] == "a"
     assert list(rows(path)[0]) == ["id", "text"]
 
@@ -171,7 +169,6 @@ def test_what_the_csv_module_writes_is_read_back(
     writer.writerows([f"k{number}", first, second] for number, (_, first, second) in enumerate(table))
     path = write(tmp_path_factory.mktemp("csv"), out.getvalue())
     expected = [
-        {"id": f"k{number}", "first": first, "second": second}
-        for number, (_, first, second) in enumerate(table)
+        {"id": f"k{number}", "first": first, "second": second} for number, (_, first, second) in enumerate(table)
     ]
     assert rows(path) == expected

@@ -84,8 +84,7 @@ def test_a_line_of_100_mb_is_refused_when_opened(tmp_path: Path) -> None:
 
 def test_a_json_array_is_streamed_whatever_the_chunks_cut(tmp_path: Path) -> None:
     data = [
-        {"n": number, "text": 'é\n"x"' * (number % 50), "deep": {"l": [number, 1.5, None]}}
-        for number in range(3_000)
+        {"n": number, "text": 'é\n"x"' * (number % 50), "deep": {"l": [number, 1.5, None]}} for number in range(3_000)
     ]
     for indent in (None, 2):
         path = write(tmp_path, json.dumps(data, indent=indent, ensure_ascii=indent is None), "rows.json")
@@ -141,11 +140,7 @@ def test_a_document_without_rows_is_said(tmp_path: Path) -> None:
 
 
 leaf = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=9)
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)
 )
 value = st.recursive(
     leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)

@@ -95,9 +95,7 @@ def test_a_file_without_a_known_extension_is_sniffed(tmp_path: Path) -> None:
     ("content", "columns"),
     [(b'{"q": 1}\n', ["q"]), (b"id,text\n1,x\n", ["id", "text"]), (b"do this\ndo that\n", ["text"])],
 )
-def test_standard_input_is_spooled_by_digest_and_sniffed(
-    tmp_path: Path, content: bytes, columns: list[str]
-) -> None:
+def test_standard_input_is_spooled_by_digest_and_sniffed(tmp_path: Path, content: bytes, columns: list[str]) -> None:
     first = open_source("-", stdin=io.BytesIO(content), spool_dir=tmp_path)
     second = open_source("-", stdin=io.BytesIO(content), spool_dir=tmp_path)
     assert first.columns == columns
