@@ -1,108 +1,237 @@
-"""Names, addresses, keys and prices."""
+"""Names, addresses and keys joined into endpoints."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import asyncio
+from collections.abc import Mapping
 
 import pytest
 
-from packmule.core.calls import Bounds, Usage
-from packmule.core.money import FREE, cost_of, flat, worst_case
-from packmule.errors import KeyMissing, ModelUnknown, PreflightError, PriceUnknown
+from packmule.core.calls import Fault, Received, WireRequest
+from packmule.core.money import FREE
+from packmule.core.ports import Endpoint
+from packmule.errors import KeyMissing, ModelUnknown, PriceUnknown, UsageError
+from packmule.providers.endpoint import ModelEndpoint
 from packmule.providers.prices import PriceBook
-from packmule.providers.registry import canonical_model, checked_url, resolve
+from packmule.providers.registry import PROVIDERS, canonical_model, resolve
+from tests.providers.orders import asked, no_blobs
 
-NOV_2026 = 1_795_500_000_000_000
-KEY = "sk-canary-never-shown"
+CANARY = "sk-CANARY-1414213562"
+KEYS = {name: CANARY for row in PROVIDERS.values() for name in row.keys}
 
 
-def endpoint(model: str, env: dict[str, str], base_url: str | None = None, free: bool = False) -> Any:
-    prices = PriceBook({canonical_model(model, env): FREE} if free else None, NOV_2026)
-    return resolve(model, env=env, base_url=base_url, prices=prices, transport_for=lambda _: None)
+class Wire:
+    """A transport that keeps what it was given and answers with what it holds."""
+
+    def __init__(self, answer: Received | Fault) -> None:
+        self.answer = answer
+        self.sent: list[WireRequest] = []
+
+    async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
+        self.sent.append(request)
+        return self.answer
+
+    async def close(self) -> None:
+        return
+
+
+def found(
+    model: str,
+    env: Mapping[str, str] = KEYS,
+    base_url: str | None = None,
+    *,
+    wire: Wire | None = None,
+    free: bool = False,
+) -> ModelEndpoint:
+    transport = wire or Wire(Received(200, {}, b"{}"))
+    book = PriceBook({canonical_model(model, env, base_url): FREE} if free else {})
+    endpoint: Endpoint = resolve(model, env=env, base_url=base_url, prices=book, transport_for=lambda _: transport)
+    assert isinstance(endpoint, ModelEndpoint)
+    return endpoint
 
 
 @pytest.mark.parametrize(
-    ("given", "full"),
+    ("name", "full"),
     [
-        ("gpt-5-mini", "openai/gpt-5-mini"),
-        ("claude-3-haiku-20240307", "anthropic/claude-3-haiku-20240307"),
-        ("gemini-2.5-pro", "gemini/gemini-2.5-pro"),
+        ("openai/gpt-5-mini", "openai/gpt-5-mini"),
         ("google/gemini-2.5-pro", "gemini/gemini-2.5-pro"),
-        ("openrouter/openai/gpt-5-mini", "openrouter/openai/gpt-5-mini"),
-        ("sim/small", "sim/small"),
+        ("OpenAI/gpt-5", "openai/gpt-5"),
+        ("gpt-5-mini", "openai/gpt-5-mini"),
+        ("chatgpt-4o-latest", "openai/chatgpt-4o-latest"),
         ("o3", "openai/o3"),
+        ("o4-mini", "openai/o4-mini"),
+        ("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        ("gemini-2.5-flash", "gemini/gemini-2.5-flash"),
+        ("grok-4", "xai/grok-4"),
+        ("mistral-small-latest", "mistral/mistral-small-latest"),
+        ("deepseek-chat", "deepseek/deepseek-chat"),
+        ("sim/small", "sim/small"),
+        ("openrouter/anthropic/claude-sonnet-4.5", "openrouter/anthropic/claude-sonnet-4.5"),
+        ("vllm/Qwen/Qwen3-8B", "vllm/Qwen/Qwen3-8B"),
+        (" x-ai/grok-4 ", "xai/grok-4"),
     ],
 )
-def test_names_resolve(given: str, full: str) -> None:
-    assert canonical_model(given, {}) == full
+def test_names_resolve(name: str, full: str) -> None:
+    assert canonical_model(name, {}) == full
+    assert canonical_model(full, {}) == full
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
+@pytest.mark.parametrize("name", ["", "/", "openai/", "nobody/x", "my-model", "Qwen/Qwen3-8B"])
+def test_an_unknown_name_is_refused_with_what_to_type(name: str) -> None:
     with pytest.raises(ModelUnknown) as caught:
-        canonical_model("opanai/gpt-5-mini", {})
-    assert "openai/gpt-5-mini" in caught.value.hint
+        canonical_model(name, {})
+    assert "provider/model" in caught.value.hint
 
 
-def test_a_missing_key_names_its_variable_and_a_file_may_hold_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyMissing, match="GEMINI_API_KEY or GOOGLE_API_KEY"):
-        endpoint("gemini-2.5-pro", {})
-    (tmp_path / "key").write_text(f"{KEY}\n")
-    assert endpoint("gpt-5-mini", {"OPENAI_API_KEY_FILE": str(tmp_path / "key")})
-    with pytest.raises(KeyMissing, match="cannot be read"):
-        endpoint("gpt-5-mini", {"OPENAI_API_KEY_FILE": str(tmp_path / "gone")})
+def test_a_slip_of_the_pen_gets_the_nearest_name() -> None:
+    with pytest.raises(ModelUnknown) as caught:
+        canonical_model("opnai/gpt-5-mini", {})
+    assert "did you mean openai/gpt-5-mini?" in caught.value.hint
 
 
-def test_keys_are_never_shown() -> None:
-    found = endpoint("gpt-5-mini", {"OPENAI_API_KEY": KEY})
-    assert KEY not in repr(found)
-    assert KEY not in str(found)
-
-
-def test_local_servers_and_stated_addresses_need_no_key() -> None:
-    assert endpoint("ollama/llama3", {}, free=True)
-    assert endpoint("openai/my-model", {}, base_url="http://127.0.0.1:8000/v1", free=True)
-    assert endpoint("gpt-5-mini", {"OPENAI_BASE_URL": "http://localhost:9/v1"})
+def test_with_an_own_server_any_name_is_a_model_of_it() -> None:
+    assert canonical_model("Qwen/Qwen3-8B", {}, "http://localhost:8000/v1") == "openai/Qwen/Qwen3-8B"
+    assert canonical_model("my-model", {"OPENAI_BASE_URL": "http://localhost:8000/v1"}) == "openai/my-model"
 
 
 @pytest.mark.parametrize(
-    "url", ["https://x.org/v1", "http://127.0.0.1:1", "http://[::1]:1", "http://10.1.2.3", "http://gpu-box:8000"]
+    ("model", "url", "header"),
+    [
+        ("openai/gpt-5-mini", "https://api.openai.com/v1/chat/completions", "authorization"),
+        ("anthropic/claude-sonnet-4-5", "https://api.anthropic.com/v1/messages", "x-api-key"),
+        (
+            "gemini/gemini-2.5-pro",
+            "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent",
+            "x-goog-api-key",
+        ),
+        ("groq/llama-3.3-70b-versatile", "https://api.groq.com/openai/v1/chat/completions", "authorization"),
+        ("openrouter/openai/gpt-4.1", "https://openrouter.ai/api/v1/chat/completions", "authorization"),
+    ],
 )
-def test_addresses_that_a_key_may_go_to(url: str) -> None:
-    assert checked_url(url) == url
+def test_a_request_goes_to_its_provider_with_its_key(model: str, url: str, header: str) -> None:
+    wire = Wire(Received(200, {}, b"{}"))
+    endpoint = found(model, wire=wire)
+    asyncio.run(endpoint.send(endpoint.encode(asked(), no_blobs), 5.0))
+    (request,) = wire.sent
+    assert (request.method, request.url) == ("POST", url)
+    assert CANARY in request.headers[header]
+    assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5-mini", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro"])
+def test_a_missing_key_names_the_variable_to_set(model: str) -> None:
+    with pytest.raises(KeyMissing) as caught:
+        found(model, {})
+    assert "_API_KEY" in str(caught.value)
+    assert "export" in caught.value.hint
+
+
+def test_own_servers_need_no_key() -> None:
+    assert found("ollama/llama3", {}, free=True).url == "http://localhost:11434/v1/chat/completions"
+    endpoint = found("openai/mine", {}, "http://localhost:8000/v1", free=True)
+    assert endpoint.url == "http://localhost:8000/v1/chat/completions"
+
+
+def test_the_providers_own_address_said_aloud_still_needs_its_key() -> None:
+    with pytest.raises(KeyMissing):
+        found("openai/gpt-5-mini", {}, "https://api.openai.com/v1")
+
+
+def test_an_own_server_gets_max_tokens_and_a_gateway_to_openai_does_not() -> None:
+    own = found("openai/mine", {}, "http://localhost:8000/v1", free=True)
+    assert b'"max_tokens"' in own.encode(asked(), no_blobs)
+    gateway = found("openai/gpt-5-mini", {}, "https://gateway.example.com/v1")
+    assert b'"max_completion_tokens"' in gateway.encode(asked(), no_blobs)
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.org", "ftp://x", "http://169.254.169.254/", "http://127.0.0.1.evil.org", "x", ""]
+    ("model", "variable", "url"),
+    [
+        ("openai/gpt-5-mini", "OPENAI_BASE_URL", "https://proxy.example.com/chat/completions"),
+        ("anthropic/claude-sonnet-4-5", "ANTHROPIC_BASE_URL", "https://proxy.example.com/v1/messages"),
+        (
+            "gemini/gemini-2.5-pro",
+            "GOOGLE_GEMINI_BASE_URL",
+            "https://proxy.example.com/v1beta/models/gemini-2.5-pro:generateContent",
+        ),
+    ],
 )
-def test_addresses_that_no_key_goes_to(url: str) -> None:
-    with pytest.raises(PreflightError, match="not https"):
-        checked_url(url)
+def test_the_sdks_own_variables_for_the_address_work(model: str, variable: str, url: str) -> None:
+    assert found(model, {**KEYS, variable: "https://proxy.example.com/"}).url == url
 
 
-def test_prices_are_exact_dated_and_say_their_source() -> None:
-    price = PriceBook(utc_us=NOV_2026).price("openai/gpt-5-mini")
-    assert (price.input[0][1], price.output[0][1]) == (250_000, 2_000_000)
-    assert price.source.startswith("genai-prices ")
-    assert price.day <= "2026-11-25"
-    assert cost_of(price, Usage(1000, 100, tokens_cached=400)) == 600 * 250_000 + 400 * 25_000 + 100 * 2_000_000
+def test_a_given_address_wins_over_the_variable() -> None:
+    env = {**KEYS, "OPENAI_BASE_URL": "https://other.example.com/v1"}
+    assert found("openai/gpt-5-mini", env, "https://mine.example.com/v1").url.startswith("https://mine.example.com/v1")
 
 
-def test_tiers_are_chosen_by_the_size_of_the_input_and_the_worst_case_by_the_dearest() -> None:
-    price = PriceBook(utc_us=NOV_2026).price("gemini/gemini-2.5-pro")
-    assert cost_of(price, Usage(200_000, 1)) > 2 * cost_of(price, Usage(199_999, 1)) * 0.99
-    assert worst_case(price, Bounds(10, 10)) == 10 * 2_500_000 + 10 * 15_000_000
+def test_a_key_is_never_sent_to_another_provider() -> None:
+    with pytest.raises(UsageError, match="the key of openai is never sent there"):
+        found("openai/gpt-5-mini", KEYS, "https://api.groq.com/openai/v1")
 
 
-def test_unknown_is_never_zero_and_the_user_wins() -> None:
+def test_a_bad_address_is_named_by_its_source() -> None:
+    with pytest.raises(UsageError, match="OPENAI_BASE_URL is http://example"):
+        found("openai/gpt-5-mini", {**KEYS, "OPENAI_BASE_URL": "http://example.com/v1"})
+
+
+@pytest.mark.parametrize(
+    ("model", "url"),
+    [
+        ("sim/small", "http://sim.invalid/v1/chat/completions"),
+        ("sim/claude-x", "http://sim.invalid/v1/messages"),
+        ("sim/gemini-x", "http://sim.invalid/v1beta/models/gemini-x:generateContent"),
+    ],
+)
+def test_the_simulated_provider_speaks_all_three_and_needs_no_key(model: str, url: str) -> None:
+    assert found(model, {}).url == url
+
+
+def test_only_anthropic_bounds_the_ramp() -> None:
+    assert found("anthropic/claude-sonnet-4-5").growth_per_min == 2.0
+    assert found("openai/gpt-5-mini").growth_per_min is None
+
+
+def test_a_model_without_a_price_is_refused() -> None:
     with pytest.raises(PriceUnknown):
-        PriceBook().price("openai/gpt-no-such-thing")
-    mine = flat(1, 2, "me")
-    assert PriceBook({"openai/gpt-5-mini": mine}).price("openai/gpt-5-mini") == mine
-    assert FREE.free
+        found("openai/gpt-99-turbo-imaginary")
 
 
-def test_known_models_are_listed_by_prefix() -> None:
-    names = [name for name, *_ in PriceBook(utc_us=NOV_2026).known_models("openai/gpt-5-mini")]
-    assert "openai/gpt-5-mini" in names
-    assert PriceBook().known_models("sim/")
+def test_a_key_is_in_no_repr_and_no_error() -> None:
+    endpoint = found("openai/gpt-5-mini")
+    assert CANARY not in f"{endpoint} {endpoint!r} {endpoint.url}"
+    for model, base_url in (("openai/gpt-99", None), ("openai/gpt-5-mini", "http://example.com")):
+        with pytest.raises((PriceUnknown, UsageError)) as caught:
+            found(model, KEYS, base_url)
+        assert CANARY not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Received(401, {"x-echo": CANARY}, f'{{"error":{{"message":"bad key {CANARY}"}}}}'.encode()),
+        Received(200, {}, f'{{"choices":[{{"message":{{"content":"{CANARY}"}}}}]}}'.encode()),
+        Fault("reset", "unknown", f"it broke at {CANARY}", body=CANARY.encode()),
+    ],
+)
+def test_a_server_that_echoes_the_key_is_not_believed(answer: Received | Fault) -> None:
+    endpoint = found("openai/gpt-5-mini", wire=Wire(answer))
+    got = asyncio.run(endpoint.send(b"{}", 5.0))
+    assert CANARY not in repr(got)
+    assert type(got) is type(answer)
+    if isinstance(got, Received):
+        assert CANARY not in repr(endpoint.decode(got))
+
+
+def test_an_answer_without_the_key_passes_untouched() -> None:
+    answer = Received(200, {"a": "b"}, b"{}")
+    assert asyncio.run(found("openai/gpt-5-mini", wire=Wire(answer)).send(b"{}", 5.0)) is answer
+
+
+def test_the_bounds_and_hints_are_the_codecs() -> None:
+    endpoint = found("openai/gpt-4.1")
+    body = endpoint.encode(asked(), no_blobs)
+    assert endpoint.bounds(asked(), body).tokens_out == 4_096
+    hint = endpoint.hint(Received(200, {"x-ratelimit-limit-requests": "5"}, b""))
+    assert hint is not None
+    assert hint.requests_limit == 5

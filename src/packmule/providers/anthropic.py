@@ -1,37 +1,43 @@
-"""Anthropic messages. Input tokens are reported in three parts, which add up; resets are RFC 3339 times.
+"""Anthropic messages. An output bound is always sent; a schema goes out as `output_config.format`.
 
-There is no bound-free request: `max_tokens` always goes out. A schema goes out as `output_config.format`.
+`usage.input_tokens` there leaves out what was read from or written to the cache; our tokens_in counts all of it.
+Deliberately absent: tools, thinking budgets, cache marks, beta headers.
 """
 
 from __future__ import annotations
-
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 import msgspec
 
 from packmule.core.calls import (
     Answer,
+    BlobPart,
     BlobSource,
     Bounds,
     Fault,
     Finish,
     Message,
-    Part,
     RateHint,
     Received,
     Request,
     TextPart,
+    Usage,
 )
-from packmule.errors import UsageError
-from packmule.providers import tokens
-from packmule.providers.faults import classify, fault, malformed, parse_object, plain
-from packmule.providers.openai import encoded
-from packmule.providers.strict import closed
+from packmule.providers import headers, reading
+from packmule.providers.attachments import base64_of, is_plain, require_text, sort_of, text_of
+from packmule.providers.bounds import bounds_of
+from packmule.providers.codec import Codec
+from packmule.providers.faults import fault_of, malformed, special
+from packmule.providers.reading import Object, as_list, as_name, as_object, as_text
+from packmule.providers.schemas import ANTHROPIC, in_dialect
+from packmule.providers.traits import output_max, refuses_temperature
 
+# Version 2026-10-21 refuses a temperature for every model; this one leaves it to the older models that take it.
 VERSION = "2023-06-01"
-_FINISH: dict[str, Finish] = {
+
+# The largest image that is not scaled down costs about 4,800 tokens on the newest models, 1,600 on others.
+IMAGE_TOKENS = 8_192
+
+FINISHES: dict[str, Finish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -39,112 +45,111 @@ _FINISH: dict[str, Finish] = {
     "refusal": "refusal",
 }
 
-
-class AnthropicCodec:
-    """`/v1/messages`."""
-
-    name = "anthropic"
-
-    def url(self, base_url: str, model: str) -> str:
-        """Where a request goes; a base URL may end in /v1 or not."""
-        del model
-        return base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
-
-    def headers(self, key: str | None) -> dict[str, str]:
-        """The API's version always goes along."""
-        known = {"content-type": "application/json", "anthropic-version": VERSION}
-        return known if key is None else {**known, "x-api-key": key}
-
-    def encode(self, request: Request, model: str, blobs: BlobSource) -> bytes:
-        """The wire body. Raises UsageError for what this protocol cannot carry."""
-        if request.want == "image":
-            message = "Anthropic models give no images"
-            raise UsageError(message, hint="ask with want='text', or another model")
-        body: dict[str, Any] = {
-            "model": model,
-            "max_tokens": tokens.output_bound(request, reasoning=False),
-            "messages": [_message(message, blobs) for message in request.messages],
-        }
-        if request.system:
-            body["system"] = request.system
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
-        if request.schema is not None:
-            schema = closed(msgspec.json.decode(request.schema))
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-        return msgspec.json.encode(body)
-
-    def bounds(self, request: Request, model: str, body: bytes) -> Bounds:
-        """Upper bounds of tokens."""
-        del model
-        return tokens.bounds(request, body, tokens.output_bound(request, reasoning=False))
-
-    def decode(self, received: Received) -> Answer | Fault:
-        """Read a response; never raises."""
-        if received.status != 200:  # noqa: PLR2004 - HTTP
-            return classify(received)
-        found = parse_object(received.body)
-        if found is None:
-            return malformed(received, "it is not a JSON object")
-        if found.get("type") == "error":
-            said = plain(str(tokens.get(found, "error", "message") or found.get("error")))
-            return fault(received, "cut", "unknown", f"an error came inside the answer: {said}")
-        content = found.get("content")
-        if not isinstance(content, list):
-            return malformed(received, "it has no content")
-        text = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict) and "text" in part)
-        finish = _FINISH.get(str(found.get("stop_reason")), "other")
-        return Answer(text, finish, _usage(found, text), str(found.get("model") or ""))
-
-    def hint(self, received: Received) -> RateHint | None:
-        """anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}; times against the answer's own Date."""
-        headers = received.headers
-        if not any(name.startswith("anthropic-ratelimit-") for name in headers):
-            return None
-        values: list[float | None] = []
-        for kind in ("requests", "tokens"):
-            names = (f"anthropic-ratelimit-{kind}-{what}" for what in ("limit", "remaining"))
-            values += [float(headers[name]) if headers.get(name, "").isdigit() else None for name in names]
-            values.append(_until(headers.get(f"anthropic-ratelimit-{kind}-reset"), headers.get("date")))
-        whole = [None if value is None else int(value) for value in values]
-        return RateHint(whole[0], whole[1], values[2], whole[3], whole[4], values[5])
+SPECIALS = (
+    special(400, r"credit balance is too low|usage limits|billing_error", "quota"),
+    special(403, r"billing|usage limits", "quota"),
+    special(429, r"billing_error|usage limits|spend(?:ing)? limit", "quota"),
+)
 
 
-def _usage(found: dict[str, object], text: str) -> Any:  # noqa: ANN401 - Usage or None
-    usage = found.get("usage")
-    parts = [tokens.get(usage, name) for name in _INPUT_PARTS]
-    plain_in, read, written = (tokens.count(part) if part is not None else 0 for part in parts)
-    if plain_in is None or read is None or written is None or parts[0] is None:
-        return None
-    return tokens.usage_of(
-        plain_in + read + written,
-        tokens.get(usage, "output_tokens"),
-        text=text,
-        tokens_cached=read,
-        tokens_cache_write=written,
-    )
+def encode(model: str, request: Request, blobs: BlobSource) -> bytes:
+    """The body of POST /v1/messages. Raises UsageError for what cannot be asked."""
+    require_text(request, "Anthropic messages")
+    body: Object = {"model": model, "max_tokens": output_max(model, request.max_output_tokens)}
+    if request.system is not None:
+        body["system"] = request.system
+    body["messages"] = [_message(message, blobs) for message in request.messages]
+    if request.temperature is not None and not refuses_temperature(model):
+        body["temperature"] = request.temperature
+    if request.schema is not None:
+        shape = in_dialect(request.schema, ANTHROPIC) or msgspec.Raw(request.schema)
+        body["output_config"] = {"format": {"type": "json_schema", "schema": shape}}
+    return msgspec.json.encode(body)
 
 
-_INPUT_PARTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-
-
-def _until(text: str | None, now: str | None) -> float | None:
-    if text is None or now is None:
-        return None
-    try:
-        return max(0.0, (datetime.fromisoformat(text) - parsedate_to_datetime(now)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _message(message: Message, blobs: BlobSource) -> dict[str, Any]:
-    if all(isinstance(part, TextPart) for part in message.parts):
+def _message(message: Message, blobs: BlobSource) -> Object:
+    if is_plain(message):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part, blobs) for part in message.parts]}
+    return {"role": message.role, "content": [_block(part, blobs) for part in message.parts]}
 
 
-def _part(part: Part, blobs: BlobSource) -> dict[str, Any]:
+def _block(part: TextPart | BlobPart, blobs: BlobSource) -> Object:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
-    kind = "image" if part.media.startswith("image/") else "document"
-    return {"type": kind, "source": {"type": "base64", "media_type": part.media, "data": encoded(part, blobs)}}
+    sort = sort_of(part)
+    if sort == "text":
+        return {"type": "text", "text": text_of(part, blobs)}
+    source = {"type": "base64", "media_type": part.media, "data": base64_of(part, blobs)}
+    if sort == "image":
+        return {"type": "image", "source": source}
+    block: Object = {"type": "document", "source": source}
+    if part.name:
+        block["title"] = part.name
+    return block
+
+
+def bounds(model: str, request: Request, body: bytes) -> Bounds:
+    """Upper bounds of an encoded request."""
+    return bounds_of(model, request, body, image_tokens=IMAGE_TOKENS)
+
+
+def decode(received: Received) -> Answer | Fault:
+    """Read an answer. Never raises."""
+    if received.status // 100 != 2:  # noqa: PLR2004 - the class of successes
+        return fault_of(received, SPECIALS, hint(received))
+    body = reading.document(received)
+    if isinstance(body, Fault):
+        return body
+    if not isinstance(body.get("content"), list):
+        return malformed(received, "it holds no content")
+    blocks = [as_object(block) for block in as_list(body["content"])]
+    text = "".join(as_text(block.get("text")) for block in blocks if block.get("type") == "text")
+    finish = FINISHES.get(as_text(body.get("stop_reason")), "other")
+    return Answer(text, finish, _usage(as_object(body.get("usage")), text), as_name(body.get("model")))
+
+
+def _usage(usage: Object, text: str) -> Usage | None:
+    try:
+        cached = reading.tokens(usage, "cache_read_input_tokens")
+        written = reading.tokens(usage, "cache_creation_input_tokens")
+        found = Usage(
+            reading.tokens(usage, "input_tokens") + cached + written,
+            reading.tokens(usage, "output_tokens"),
+            tokens_cached=cached,
+            tokens_cache_write=written,
+            tokens_reasoning=reading.tokens(as_object(usage.get("output_tokens_details")), "thinking_tokens"),
+        )
+    except reading.Untrue:
+        return None
+    return reading.true_usage(found, text)
+
+
+def hint(received: Received) -> RateHint | None:
+    """The anthropic-ratelimit headers; None when there are none."""
+    found = received.headers
+    name = "anthropic-ratelimit"
+    sort = "tokens" if f"{name}-tokens-limit" in found else "input-tokens"
+    read = RateHint(
+        requests_limit=headers.count(found, f"{name}-requests-limit"),
+        requests_remaining=headers.count(found, f"{name}-requests-remaining"),
+        requests_reset_s=headers.reset_s(found, f"{name}-requests-reset"),
+        tokens_limit=headers.count(found, f"{name}-{sort}-limit"),
+        tokens_remaining=headers.count(found, f"{name}-{sort}-remaining"),
+        tokens_reset_s=headers.reset_s(found, f"{name}-{sort}-reset"),
+    )
+    return None if read == RateHint() else read
+
+
+def url(base: str, model: str) -> str:
+    """The address to post to; a base URL may end with /v1 or not."""
+    del model
+    return f"{base.removesuffix('/v1')}/v1/messages"
+
+
+def auth(key: str | None) -> dict[str, str]:
+    """The headers of a key."""
+    version = {"anthropic-version": VERSION}
+    return {"x-api-key": key, **version} if key else version
+
+
+CODEC = Codec(encode, bounds, decode, hint, url, auth)

@@ -1,133 +1,178 @@
-"""What an HTTP status means: one table for all vendors, one function. Vendor files add only what differs.
+"""What an HTTP status means: one table, one function. Vendor files add only what differs, as `Special` rows.
 
-Documented non-processing is `rejected`, and its hold is released. Whatever may have been processed is `unknown`.
-A sentence for people never holds a header, a key or a control character.
+The outcome is about money. `rejected`: the provider says that it did not process the request, so nothing is owed.
+`unknown`: it may have, so the worst case stays on the books until it is reconciled. When in doubt, unknown.
+
+Messages are for people: one sentence, bounded, without control characters, and without anything that looks like a
+key. The body is kept, bounded, never a header.
 """
 
 from __future__ import annotations
 
-import math
+import re
 import unicodedata
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from packmule.core.calls import Fault, FaultKind, Outcome, Received
+from packmule.core.calls import Fault, FaultKind, Outcome, RateHint, Received
+from packmule.providers.headers import retry_after_s, spent_reset_s
 
-BODY_KEPT = 65_536
-SENTENCE_MAX = 300
-RETRY_AFTER_MAX_S = 24 * 3600.0
+BODY_MAX = 65_536
+MESSAGE_MAX = 300
 
-TABLE: dict[int, tuple[FaultKind, Outcome, str]] = {
-    400: ("invalid_request", "rejected", "the request is not valid"),
-    401: ("auth", "rejected", "the key is wrong"),
-    402: ("quota", "rejected", "the account has no credit"),
-    403: ("auth", "rejected", "the key may not do this"),
-    404: ("invalid_request", "rejected", "there is no such model or address"),
-    405: ("invalid_request", "rejected", "the address does not take this request"),
-    408: ("overloaded", "rejected", "the provider gave the request up"),
-    409: ("server_error", "unknown", "the provider reports a conflict"),
-    413: ("invalid_request", "rejected", "the request is too large"),
-    422: ("invalid_request", "rejected", "the request cannot be processed as it is"),
-    429: ("rate_limit", "rejected", "too many requests"),
-    503: ("overloaded", "rejected", "the provider is overloaded"),
-    529: ("overloaded", "rejected", "the provider is overloaded"),
+Row = tuple[FaultKind, Outcome]
+
+STATUSES: dict[int, Row] = {
+    400: ("invalid_request", "rejected"),
+    401: ("auth", "rejected"),
+    402: ("quota", "rejected"),
+    403: ("auth", "rejected"),
+    404: ("invalid_request", "rejected"),
+    408: ("overloaded", "rejected"),
+    409: ("server_error", "unknown"),
+    413: ("invalid_request", "rejected"),
+    422: ("invalid_request", "rejected"),
+    425: ("overloaded", "rejected"),
+    429: ("rate_limit", "rejected"),
+    498: ("overloaded", "rejected"),
+    499: ("server_error", "unknown"),
+    500: ("server_error", "unknown"),
+    502: ("server_error", "unknown"),
+    503: ("overloaded", "rejected"),
+    504: ("server_error", "unknown"),
+    522: ("server_error", "unknown"),
+    524: ("server_error", "unknown"),
+    529: ("overloaded", "rejected"),
 }
-_QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low", "billing_error"}
+CLASSES: dict[int, Row] = {
+    3: ("redirect", "unknown"),
+    4: ("invalid_request", "rejected"),
+    5: ("server_error", "unknown"),
+}
+STRANGE: Row = ("malformed", "unknown")
+
+PHRASES: dict[FaultKind, str] = {
+    "invalid_request": "it refuses the request",
+    "auth": "it does not accept the key, or the key may not do this",
+    "quota": "the account has no credit or quota left",
+    "rate_limit": "too many requests or tokens a minute",
+    "overloaded": "it is overloaded",
+    "server_error": "it failed inside",
+    "redirect": "it points to another address, which is never followed; is the base URL right?",
+    "malformed": "that is no answer",
+}
+
+_KEYS = re.compile(
+    r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|csk|xai|key|tgp|AIza|AQ)[-_.*][-_.*\w]{6,}|AIza[-_\w]{10,}|\w{2,8}\*{3,}\w*)"
+)
 
 
-def classify(received: Received, *, quota_words: tuple[str, ...] = ()) -> Fault:
-    """The fault of an answer that is no 200. `quota_words` tell a 429 for an empty purse from one for haste."""
-    status = received.status
-    if 300 <= status < 400:  # noqa: PLR2004 - redirects
-        return fault(received, "redirect", "unknown", "the address redirects, so the base URL is wrong")
-    if status in TABLE:
-        kind, outcome, words = TABLE[status]
-    elif 400 <= status < 500:  # noqa: PLR2004 - client errors
-        kind, outcome, words = "invalid_request", "rejected", "the request was refused"
-    else:
-        kind, outcome, words = "server_error", "unknown", "the provider failed"
-    said, code = error_words(received.body)
-    lower = f"{code} {said}".lower()
-    if status == 429 and (code in _QUOTA_CODES or any(word in lower for word in quota_words)):  # noqa: PLR2004
-        kind, words = "quota", "the quota or credit is used up"
-    return fault(received, kind, outcome, f"{status} {words}{f': {said}' if said else ''}")
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an error body says: its type or code words, its message, and other words a `Special` looks at."""
+
+    words: str = ""
+    message: str = ""
 
 
-def fault(received: Received, kind: FaultKind, outcome: Outcome, message: str) -> Fault:
-    """A fault with what came, bounded."""
-    return Fault(
-        kind,
-        outcome,
-        plain(message),
-        status=received.status,
-        retry_after_s=retry_after_s(received.headers),
-        body=received.body[:BODY_KEPT],
-    )
+@dataclass(frozen=True, slots=True)
+class Special:
+    """An answer that means something else than its status does: when `pattern` is found in what was said."""
+
+    status: int
+    pattern: re.Pattern[str]
+    kind: FaultKind
+    outcome: Outcome = "rejected"
+
+
+def special(status: int, pattern: str, kind: FaultKind) -> Special:
+    """A row of a vendor's own table; the pattern ignores case."""
+    return Special(status, re.compile(pattern, re.IGNORECASE), kind)
+
+
+def row_of(status: int) -> Row:
+    """Kind and outcome of a status that is not a success."""
+    return STATUSES.get(status) or CLASSES.get(status // 100, STRANGE)
+
+
+def fault_of(
+    received: Received,
+    specials: tuple[Special, ...] = (),
+    hint: RateHint | None = None,
+    wait_s: float | None = None,
+) -> Fault:
+    """The fault of an answer whose status is no success. `wait_s` is a wait that the vendor's body names."""
+    said = said_by(received.body)
+    kind, outcome = _kind(received.status, said, specials)
+    asked = retry_after_s(received.headers)
+    if asked is None:
+        asked = wait_s
+    if asked is None and kind == "rate_limit":
+        asked = spent_reset_s(hint)
+    words = said.message or PHRASES.get(kind, "")
+    message = sentence(f"the provider answered {received.status}: {words}")
+    return Fault(kind, outcome, message, received.status, asked, received.body[:BODY_MAX])
+
+
+def _kind(status: int, said: Said, specials: tuple[Special, ...]) -> Row:
+    text = f"{said.words} {said.message}"
+    for row in specials:
+        if row.status == status and row.pattern.search(text):
+            return row.kind, row.outcome
+    return row_of(status)
 
 
 def malformed(received: Received, why: str) -> Fault:
-    """A 200 that is no answer: it may have been billed."""
-    return fault(received, "malformed", "unknown", f"the answer cannot be read: {why}")
+    """A success that is no answer; it may have been billed."""
+    message = sentence(f"the provider answered {received.status} with something that is no answer: {why}")
+    return Fault("malformed", "unknown", message, received.status, body=received.body[:BODY_MAX])
 
 
-def plain(text: str) -> str:
-    """One bounded line without control characters."""
-    words = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
-    return words if len(words) <= SENTENCE_MAX else f"{words[: SENTENCE_MAX - 4]} ..."
+def cut(received: Received, why: str) -> Fault:
+    """An error that came inside a success; it may have been billed."""
+    message = sentence(f"the provider began with {received.status} and then reported an error: {why}")
+    return Fault("cut", "unknown", message, received.status, body=received.body[:BODY_MAX])
 
 
-def parse_object(body: bytes) -> dict[str, object] | None:
-    """The body as a JSON object, None for anything else."""
+def said_by(body: bytes) -> Said:
+    """The error in a body, in any of the shapes that providers and the servers before them use."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+        value = msgspec.json.decode(body[:BODY_MAX])
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _plain(body)
+    if isinstance(value, list) and value:
+        value = value[0]
+    return _said(value)
 
 
-def error_words(body: bytes) -> tuple[str, str]:
-    """(message, code or type) of an error body in any vendor's shape; empty where there is none."""
-    found = parse_object(body)
-    error = found.get("error") if found is not None else None
+def _said(value: Any) -> Said:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, dict):
+        return Said()
+    error = value.get("error") or value
     if isinstance(error, str):
-        return error, ""
+        return Said(message=error)
     if not isinstance(error, dict):
-        return "", ""
-    code = error.get("code")
-    name = code if isinstance(code, str) else error.get("type") or error.get("status") or ""
-    return str(error.get("message") or ""), str(name)
+        return Said()
+    words = " ".join(str(error[name]) for name in ("type", "code", "status", "param") if error.get(name))
+    message = next((error[name] for name in ("message", "detail", "error") if isinstance(error.get(name), str)), "")
+    details = error.get("details") or error.get("metadata")
+    if details:
+        words = f"{words} {msgspec.json.encode(details).decode(errors='replace')[:4096]}"
+    return Said(words, message)
 
 
-def retry_after_s(headers: dict[str, str]) -> float | None:
-    """Seconds of retry-after-ms or retry-after (seconds, or a date against the answer's own Date header)."""
-    millis = _seconds(headers.get("retry-after-ms"))
-    if millis is not None:
-        return _bounded(millis / 1000)
-    text = headers.get("retry-after")
-    if text is None:
-        return None
-    found = _seconds(text)
-    return _bounded(found if found is not None else _until(text, headers.get("date")))
+def _plain(body: bytes) -> Said:
+    """A page of HTML says nothing to a person; a line of text does."""
+    text = body[:1024].decode(errors="replace").strip().lstrip("\ufeff")
+    if text.startswith("<"):
+        return Said(message="a web page instead of JSON; is the base URL right, or a proxy in the way?")
+    return Said(message=text if len(text) > 1 and not text.startswith(("{", "[")) else "")
 
 
-def _seconds(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
-
-
-def _until(text: str, now: str | None) -> float | None:
-    if now is None:
-        return None
-    try:
-        return (parsedate_to_datetime(text) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _bounded(value: float | None) -> float | None:
-    if value is None or not math.isfinite(value) or not 0 <= value <= RETRY_AFTER_MAX_S:
-        return None
-    return value
+def sentence(text: str) -> str:
+    """One clean line of bounded length, with what looks like a key masked."""
+    clean = "".join(" " if unicodedata.category(char)[0] == "C" else char for char in text[: 8 * MESSAGE_MAX])
+    clean = _KEYS.sub("***", " ".join(clean.split()))
+    return clean if len(clean) <= MESSAGE_MAX else clean[: MESSAGE_MAX - 1] + "…"

@@ -1,14 +1,14 @@
-"""OpenAI chat completions, and every server that speaks them (vLLM, Ollama, Groq, Cerebras, OpenRouter ...).
+"""OpenAI chat completions, as OpenAI and every server that speaks its language understand them.
 
-OpenAI itself takes `max_completion_tokens`; most compatible servers know only `max_tokens`. Reasoning models refuse
-a temperature. Rate-limit resets are durations: "6m0s".
+Servers differ in three things, which a `Dialect` holds: the name of the output bound, whether a JSON Schema may be
+given, and how to ask for JSON without one. Deliberately absent: streaming, tools, more than one choice.
 """
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import msgspec
 
@@ -20,152 +20,189 @@ from packmule.core.calls import (
     Fault,
     Finish,
     Message,
-    Part,
     RateHint,
     Received,
     Request,
     TextPart,
+    Usage,
 )
-from packmule.errors import UsageError
-from packmule.providers import tokens
-from packmule.providers.faults import classify, fault, malformed, parse_object, plain
-from packmule.providers.strict import strict_or_not
+from packmule.providers import headers, reading
+from packmule.providers.attachments import base64_of, is_plain, require_text, sort_of, text_of
+from packmule.providers.bounds import bounds_of
+from packmule.providers.codec import Codec
+from packmule.providers.faults import cut, fault_of, malformed, special
+from packmule.providers.reading import Object, as_list, as_name, as_object, as_text
+from packmule.providers.schemas import OPENAI_STRICT, in_dialect
+from packmule.providers.traits import output_max, refuses_temperature, short_name
 
-PATH = "/chat/completions"
-_REASONING = re.compile(r"^(o\d|gpt-5(?!-chat)|gpt-oss)")
-_QUOTA_WORDS = ("insufficient_quota", "exceeded your current quota", "billing")
-_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# One image in full detail, or in `original` detail with up to 10,000 patches, on any model but the next.
+IMAGE_TOKENS = 16_384
+# gpt-4o-mini multiplies image tokens: 2,833 + 8 tiles x 5,667.
+IMAGE_TOKENS_4O_MINI = 50_000
 
+FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
-class OpenAICodec:
-    """`compatible` is any server but OpenAI's own."""
+SPECIALS = (
+    special(429, r"request too large", "invalid_request"),
+    special(
+        429,
+        r"insufficient_quota|billing_hard_limit|billing_not_active|current quota|out of credits|available credits"
+        r"|insufficient (?:balance|credit|funds)|spending limit|access_terminated",
+        "quota",
+    ),
+    special(400, r"billing_hard_limit|insufficient_quota", "quota"),
+    special(403, r"moderation|flagged", "invalid_request"),
+    special(403, r"credits|spending limit|insufficient (?:balance|quota)", "quota"),
+)
 
-    name = "openai"
-
-    def __init__(self, *, compatible: bool = False) -> None:
-        self._compatible = compatible
-
-    def url(self, base_url: str, model: str) -> str:
-        """Where a request goes."""
-        del model
-        return base_url.rstrip("/") + PATH
-
-    def headers(self, key: str | None) -> dict[str, str]:
-        """Without a key where the server needs none."""
-        plain_headers = {"content-type": "application/json"}
-        return plain_headers if key is None else {**plain_headers, "authorization": f"Bearer {key}"}
-
-    def encode(self, request: Request, model: str, blobs: BlobSource) -> bytes:
-        """The wire body. Raises UsageError for what this protocol cannot carry."""
-        if request.want == "image":
-            message = "this model is asked for an image, which chat completions do not give"
-            raise UsageError(message, hint="ask with want='text'")
-        messages: list[dict[str, Any]] = []
-        if request.system:
-            messages.append({"role": "system", "content": request.system})
-        messages += [_message(message, blobs) for message in request.messages]
-        bound = "max_tokens" if self._compatible else "max_completion_tokens"
-        body: dict[str, Any] = {"model": model, "messages": messages, bound: self._bound(request, model)}
-        if request.temperature is not None and not self._reasoning(model):
-            body["temperature"] = request.temperature
-        if request.schema is not None:
-            schema, strict = strict_or_not(msgspec.json.decode(request.schema))
-            form = {"name": "answer", "schema": schema, "strict": strict}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return msgspec.json.encode(body)
-
-    def bounds(self, request: Request, model: str, body: bytes) -> Bounds:
-        """Upper bounds of tokens."""
-        return tokens.bounds(request, body, self._bound(request, model))
-
-    def _bound(self, request: Request, model: str) -> int:
-        return tokens.output_bound(request, reasoning=self._reasoning(model))
-
-    def _reasoning(self, model: str) -> bool:
-        return not self._compatible and _REASONING.match(model) is not None
-
-    def decode(self, received: Received) -> Answer | Fault:
-        """Read a response; never raises."""
-        if received.status != 200:  # noqa: PLR2004 - HTTP
-            return classify(received, quota_words=_QUOTA_WORDS)
-        found = parse_object(received.body)
-        if found is None:
-            return malformed(received, "it is not a JSON object")
-        if found.get("error"):
-            return fault(received, "cut", "unknown", f"an error came inside the answer: {plain(str(found['error']))}")
-        message = tokens.get(found, "choices", 0, "message")
-        if not isinstance(message, dict):
-            return malformed(received, "it has no choices")
-        text, finish = _text(message, tokens.get(found, "choices", 0, "finish_reason"))
-        usage = tokens.usage_of(
-            tokens.get(found, "usage", "prompt_tokens"),
-            tokens.get(found, "usage", "completion_tokens"),
-            text=text,
-            tokens_cached=tokens.get(found, "usage", "prompt_tokens_details", "cached_tokens"),
-            tokens_reasoning=tokens.get(found, "usage", "completion_tokens_details", "reasoning_tokens"),
-        )
-        return Answer(text, finish, usage, str(found.get("model") or ""))
-
-    def hint(self, received: Received) -> RateHint | None:
-        """x-ratelimit-{limit,remaining,reset}-{requests,tokens}."""
-        headers = received.headers
-        if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-remaining-tokens" not in headers:
-            return None
-        values = {name: headers.get(f"x-ratelimit-{name}") for name in _HINTS}
-        return RateHint(
-            _whole(values["limit-requests"]),
-            _whole(values["remaining-requests"]),
-            duration_s(values["reset-requests"]),
-            _whole(values["limit-tokens"]),
-            _whole(values["remaining-tokens"]),
-            duration_s(values["reset-tokens"]),
-        )
+_JSON_WORDS = "Answer with one JSON object and nothing else. It must be valid against this JSON Schema:"
 
 
-_HINTS = tuple(f"{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset"))
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a server differs. `bound_field` is the name of its output bound; `json` what it accepts for a schema."""
+
+    bound_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    json: Literal["json_schema", "json_object"] = "json_schema"
 
 
-def duration_s(text: str | None) -> float | None:
-    """'6m0s', '20ms', '1h2m3.5s' as seconds; None for anything else."""
-    if not text:
-        return None
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+OPENAI = Dialect(bound_field="max_completion_tokens")
+COMPATIBLE = Dialect()
+JSON_OBJECT = Dialect(json="json_object")
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+def encode(dialect: Dialect, model: str, request: Request, blobs: BlobSource) -> bytes:
+    """The body of POST /chat/completions. Raises UsageError for what cannot be asked."""
+    require_text(request, "OpenAI chat completions")
+    messages = [_message(message, blobs) for message in request.messages]
+    system = _system(dialect, request)
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    body: Object = {"model": model, "messages": messages}
+    body[dialect.bound_field] = output_max(model, request.max_output_tokens)
+    if request.temperature is not None and not refuses_temperature(model):
+        body["temperature"] = request.temperature
+    if request.schema is not None:
+        body["response_format"] = _response_format(dialect, request.schema)
+    return msgspec.json.encode(body)
 
 
-def _text(message: dict[str, Any], reason: object) -> tuple[str, Finish]:
-    refusal = message.get("refusal")
-    if isinstance(refusal, str) and refusal:
-        return refusal, "refusal"
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else "", _FINISH.get(str(reason), "other")
+def _system(dialect: Dialect, request: Request) -> str | None:
+    if request.schema is None or dialect.json == "json_schema":
+        return request.system
+    words = f"{_JSON_WORDS}\n{request.schema}"
+    return f"{request.system}\n\n{words}" if request.system else words
 
 
-def _message(message: Message, blobs: BlobSource) -> dict[str, Any]:
-    if all(isinstance(part, TextPart) for part in message.parts):
+def _response_format(dialect: Dialect, schema: str) -> Object:
+    if dialect.json == "json_object":
+        return {"type": "json_object"}
+    strict = in_dialect(schema, OPENAI_STRICT)
+    shape = {"name": "answer", "strict": strict is not None, "schema": strict or msgspec.Raw(schema)}
+    return {"type": "json_schema", "json_schema": shape}
+
+
+def _message(message: Message, blobs: BlobSource) -> Object:
+    if is_plain(message):
         return {"role": message.role, "content": message.text}
     return {"role": message.role, "content": [_part(part, blobs) for part in message.parts]}
 
 
-def _part(part: Part, blobs: BlobSource) -> dict[str, Any]:
+def _part(part: TextPart | BlobPart, blobs: BlobSource) -> Object:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
-    data = f"data:{part.media};base64,{encoded(part, blobs)}"
-    if part.media.startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": data}}
-    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": data}}
+    sort = sort_of(part)
+    if sort == "text":
+        return {"type": "text", "text": text_of(part, blobs)}
+    url = f"data:{part.media};base64,{base64_of(part, blobs)}"
+    if sort == "image":
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": url}}
 
 
-def encoded(part: BlobPart, blobs: BlobSource) -> str:
-    """A blob in base64."""
-    return b64encode(part.data if part.data is not None else blobs(part.sha256)).decode()
+def bounds(model: str, request: Request, body: bytes) -> Bounds:
+    """Upper bounds of an encoded request."""
+    mini = short_name(model).startswith("gpt-4o-mini")
+    return bounds_of(model, request, body, image_tokens=IMAGE_TOKENS_4O_MINI if mini else IMAGE_TOKENS)
+
+
+def decode(received: Received) -> Answer | Fault:
+    """Read an answer. Never raises."""
+    if received.status // 100 != 2:  # noqa: PLR2004 - the class of successes
+        return fault_of(received, SPECIALS, hint(received))
+    body = reading.document(received)
+    if isinstance(body, Fault):
+        return body
+    choices = as_list(body.get("choices"))
+    choice = as_object(choices[0]) if choices else {}
+    if choice.get("error"):
+        return cut(received, as_text(as_object(choice["error"]).get("message")) or "no reason given")
+    if not isinstance(choice.get("message"), dict):
+        return malformed(received, "it holds no choice with a message")
+    text, finish = _said(choice)
+    return Answer(text, finish, _usage(as_object(body.get("usage")), text), as_name(body.get("model")))
+
+
+def _said(choice: Object) -> tuple[str, Finish]:
+    message = as_object(choice["message"])
+    content = message.get("content")
+    text = as_text(content)
+    if isinstance(content, list):
+        parts = [as_object(part) for part in content]
+        text = "".join(
+            as_text(part.get("text")) for part in parts if as_text(part.get("type")) in {"text", "output_text"}
+        )
+    refusal = as_text(message.get("refusal"))
+    if refusal and not text:
+        return refusal, "refusal"
+    return text, FINISHES.get(as_text(choice.get("finish_reason")), "other")
+
+
+def _usage(usage: Object, text: str) -> Usage | None:
+    """Some (xAI, gateways) leave reasoning out of completion_tokens; then the total shows it."""
+    inside = as_object(usage.get("prompt_tokens_details"))
+    outside = as_object(usage.get("completion_tokens_details"))
+    try:
+        tokens_in = reading.tokens(usage, "prompt_tokens")
+        tokens_out = max(reading.tokens(usage, "completion_tokens"), reading.tokens(usage, "total_tokens") - tokens_in)
+        cached = reading.tokens(inside, "cached_tokens") or reading.tokens(usage, "prompt_cache_hit_tokens")
+        found = Usage(
+            tokens_in,
+            tokens_out,
+            tokens_cached=cached,
+            tokens_cache_write=reading.tokens(inside, "cache_write_tokens"),
+            tokens_reasoning=reading.tokens(outside, "reasoning_tokens"),
+        )
+    except reading.Untrue:
+        return None
+    return reading.true_usage(found, text)
+
+
+def hint(received: Received) -> RateHint | None:
+    """The x-ratelimit headers; None when there are none."""
+    found = received.headers
+    read = RateHint(
+        requests_limit=headers.count(found, "x-ratelimit-limit-requests"),
+        requests_remaining=headers.count(found, "x-ratelimit-remaining-requests"),
+        requests_reset_s=headers.duration_s(found.get("x-ratelimit-reset-requests", "")),
+        tokens_limit=headers.count(found, "x-ratelimit-limit-tokens"),
+        tokens_remaining=headers.count(found, "x-ratelimit-remaining-tokens"),
+        tokens_reset_s=headers.duration_s(found.get("x-ratelimit-reset-tokens", "")),
+    )
+    return None if read == RateHint() else read
+
+
+def url(base: str, model: str) -> str:
+    """The address to post to."""
+    del model
+    return f"{base}/chat/completions"
+
+
+def auth(key: str | None) -> dict[str, str]:
+    """The headers of a key."""
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def codec(dialect: Dialect) -> Codec:
+    """The codec of a server that speaks this dialect."""
+    return Codec(partial(encode, dialect), bounds, decode, hint, url, auth)

@@ -1,0 +1,88 @@
+"""One model at one provider, ready to be called: a codec joined with an address, a key, a price and a transport.
+
+Its headers hold the key. They leave it only in a `WireRequest`, and a server that sends our own key back to us (in
+an error, as some proxies do) gets it struck out before anybody sees or stores the answer.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, WireRequest
+from packmule.core.money import Price
+from packmule.core.ports import Transport
+from packmule.providers.codec import Codec
+from packmule.providers.keys import Key
+
+MASK = "***"
+
+
+class ModelEndpoint:
+    """Fulfils `core.ports.Endpoint`. `name` is the model's name on the wire, `base_url` where its provider lives."""
+
+    __slots__ = ("_codec", "_headers", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price")
+
+    def __init__(
+        self,
+        model: str,
+        name: str,
+        *,
+        codec: Codec,
+        base_url: str,
+        key: Key | None,
+        price: Price,
+        growth_per_min: float | None,
+        transport: Transport,
+    ) -> None:
+        self.model = model
+        self.price = price
+        self.growth_per_min = growth_per_min
+        self._name = name
+        self._codec = codec
+        self._key = key
+        self._url = codec.url(base_url, name)
+        self._transport = transport
+        self._headers = {"content-type": "application/json", "accept": "application/json"}
+        self._headers |= codec.headers(key.reveal() if key is not None else None)
+
+    def __repr__(self) -> str:
+        return f"ModelEndpoint({self.model} at {self._url})"
+
+    @property
+    def url(self) -> str:
+        """Where a request goes. It holds no key."""
+        return self._url
+
+    def encode(self, request: Request, blobs: BlobSource) -> bytes:
+        """The wire body. Raises UsageError for what this vendor cannot be asked."""
+        return self._codec.encode(self._name, request, blobs)
+
+    def bounds(self, request: Request, body: bytes) -> Bounds:
+        """Upper bounds of tokens in and out."""
+        return self._codec.bounds(self._name, request, body)
+
+    async def send(self, body: bytes, timeout_s: float) -> Received | Fault:
+        """One attempt on the wire."""
+        request = WireRequest("POST", self._url, self._headers, body)
+        return self._without_key(await self._transport.send(request, timeout_s))
+
+    def decode(self, received: Received) -> Answer | Fault:
+        """Read an answer; pure."""
+        return self._codec.decode(received)
+
+    def hint(self, received: Received) -> RateHint | None:
+        """What the rate-limit headers say."""
+        return self._codec.hint(received)
+
+    def _without_key(self, got: Received | Fault) -> Received | Fault:
+        if self._key is None:
+            return got
+        key = self._key.reveal()
+        if isinstance(got, Received):
+            if key.encode() not in got.body and all(key not in value for value in got.headers.values()):
+                return got
+            headers = {name: value.replace(key, MASK) for name, value in got.headers.items()}
+            return Received(got.status, headers, got.body.replace(key.encode(), MASK.encode()))
+        return msgspec.structs.replace(
+            got, message=got.message.replace(key, MASK), body=got.body.replace(key.encode(), MASK.encode())
+        )
