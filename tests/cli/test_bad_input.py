@@ -208,8 +208,8 @@ def test_http_to_a_stranger_is_refused_before_a_key_is_sent(tmp_path: Path) -> N
         "1",
         "--base-url",
         "http://example.org/v1",
-        code=6,
-        says="https",
+        code=2,
+        says="--base-url",
         env={"OPENAI_API_KEY": "sk-canary"},
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from packmule.testing import ScriptedEndpoint, SimClock
 from tests.engine.harness import Bench, one_call, three_calls
 
 Say = Callable[[str, int], Any]
+OUTAGE_S = 86_400 if os.environ.get("PACKMULE_PROOF") else 7_200
 
 
 def provider(say: Say, latency_s: float = 0.5, **more: Any) -> Callable[[SimClock], list[ScriptedEndpoint]]:
@@ -69,7 +72,7 @@ def test_the_wait_before_a_retry_doubles(tmp_path: Path) -> None:
     bench = Bench(tmp_path, one_call, ["a"], Limits(retry_count=3, retry_delay_s=5))
     bench.run(provider(first_fault("server_error", "unknown", 3), latency_s=0.0))
     begun = [a.started_at / 1e6 for a in attempts(bench)]
-    waits = [later - earlier for earlier, later in zip(begun, begun[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(begun)]
     for wait, expected in zip(waits, (5, 10, 20), strict=True):
         assert expected * 0.85 <= wait <= expected * 1.2
 
@@ -94,7 +97,7 @@ def test_a_retry_after_gates_the_whole_bucket(tmp_path: Path) -> None:
     bench = Bench(tmp_path, one_call, [f"t{n}" for n in range(30)], Limits(concurrency=4))
     bench.run(provider(say))
     begun = sorted(a.started_at / 1e6 for seq in range(30) for a in attempts(bench, seq))
-    gaps = [later - earlier for earlier, later in zip(begun, begun[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(begun)]
     assert max(gaps) >= 119
     assert bench.row.completed == 30
 
@@ -128,13 +131,13 @@ def test_one_poisoned_item_fails_alone(tmp_path: Path) -> None:
     assert (bench.row.completed, bench.row.failed) == (39, 1)
 
 
-def test_a_day_without_the_provider_fails_nothing_and_probes_little(tmp_path: Path) -> None:
+def test_hours_without_the_provider_fail_nothing_and_probe_little(tmp_path: Path) -> None:
     made: list[ScriptedEndpoint] = []
 
     def endpoints(clock: SimClock) -> list[ScriptedEndpoint]:
         def say(text: str, nth: int) -> Any:
             del text, nth
-            down = 100 < clock.now_s() < 86_500
+            down = 100 < clock.now_s() < 100 + OUTAGE_S
             return Fault("overloaded", "rejected", "529 busy") if down else "ok"
 
         made.append(ScriptedEndpoint(clock, say, latency_s=lambda: 2.0))
@@ -144,10 +147,10 @@ def test_a_day_without_the_provider_fails_nothing_and_probes_little(tmp_path: Pa
     assert bench.run(endpoints).reason == "done"
     row = bench.row
     assert (row.completed, row.failed) == (900, 0)
-    assert sum(made[0].sent.values()) - 900 <= 400
+    assert sum(made[0].sent.values()) - 900 <= 20 + OUTAGE_S / 240
     assert row.ended_at is not None
     assert row.started_at is not None
-    assert (row.ended_at - row.started_at) / 1e6 <= 86_500 + 360 + 300
+    assert (row.ended_at - row.started_at) / 1e6 <= 100 + OUTAGE_S + 360 + 300
 
 
 def test_an_outage_limit_ends_the_wait(tmp_path: Path) -> None:
@@ -172,7 +175,7 @@ def test_another_named_model_takes_over_while_the_first_is_down_or_refused(tmp_p
         folder.mkdir()
         bench = Bench(folder, recipe, [f"t{n}" for n in range(30)], Limits(concurrency=4))
         assert bench.run(endpoints).reason == "done"
-        assert {json.loads(r.output) for r in reads.results(bench.store, bench.batch)} == {"sim/second"}
+        assert {json.loads(bytes(r.output or b"")) for r in reads.results(bench.store, bench.batch)} == {"sim/second"}
         bench.check_books()
 
 

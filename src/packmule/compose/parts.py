@@ -62,7 +62,7 @@ class Parts:
 
     def canonical(self, model: str) -> str:
         """The full name of a model."""
-        return canonical_model(model, self._env)
+        return canonical_model(model, self._env, self._base_url)
 
     def _transport(self, provider: str) -> Transport:
         kind = "sim" if provider == "sim" and self._base_url is None else "http"

@@ -124,7 +124,7 @@ def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) 
 
 
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
-    plain = Parts(order.limits, env)
+    plain = Parts(order.limits, env, base_url=order.base_url)
     names = tuple(plain.canonical(model) for model in order.models)
     return Parts(order.limits, env, base_url=order.base_url, models=names, sim_scenario=order.sim_scenario)
 

@@ -287,8 +287,8 @@ class Lanes:
                 self._tap.put_later(waiting, now_s + verdict.wait_s)
         elif verdict.action == "halt":
             bucket.halted = fault.message
-            self._owner.on_halt(bucket, fault)
             self._again(waiting)
+            self._owner.on_halt(bucket, fault)
         else:
             if fault.kind == "invalid_request":
                 self._owner.on_refused(fault)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STEP_S = 0.25
 TICK_STEPS = 4
+HEARTBEAT_S = 5.0
 
 
 class Monitor:
@@ -24,6 +25,8 @@ class Monitor:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self.drop_at_s: float | None = None
+        self._shown: object = None
+        self._beat_s = 0.0
 
     async def watch(self) -> None:
         """Until cancelled."""
@@ -32,13 +35,30 @@ class Monitor:
             self._answer_wishes()
             self._watch_outage()
             self._watch_stop()
-            group = self._runner.recorder.group
-            group.live = self.live()
-            if step % TICK_STEPS == 0:
-                group.tick = self._tick()
-            self._runner.recorder.wake()
+            self._write(tick=step % TICK_STEPS == 0)
             step += 1
             await self._runner.world.clock.sleep(STEP_S)
+
+    def _write(self, *, tick: bool) -> None:
+        """On change only, and every five seconds as a heartbeat: a batch that waits all night writes little."""
+        runner = self._runner
+        now_s, tap, ledger = runner.world.clock.now_s(), runner.tap, runner.ledger
+        money = (ledger.settled, ledger.unknown, ledger.held, runner.lanes.successes)
+        shown = (
+            money,
+            tap.in_flight,
+            tap.closed,
+            runner.state,
+            len(runner.runs),
+            [b.why for b in tap.buckets.values()],
+        )
+        if shown == self._shown and now_s < self._beat_s:
+            return
+        if tick or shown != self._shown:
+            runner.recorder.group.live = self.live()
+            runner.recorder.group.tick = self._tick() if tick else None
+            self._shown, self._beat_s = shown, now_s + HEARTBEAT_S
+            runner.recorder.wake()
 
     def live(self) -> tuple[int, int, str]:
         """The live row as it is now."""
