@@ -33,7 +33,8 @@ class Recorder:
         self._epoch = epoch
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
-        self._busy = self._scheduled = self._dead = False
+        self._busy = self._scheduled = self._dead = self._short = False
+        self._group: Group | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="packmule-writer", daemon=True)
         self._threaded = threaded
@@ -77,6 +78,7 @@ class Recorder:
         if self._busy or self._dead or self.group.empty:
             return
         group, self.group = self.group, Group()
+        self._group = group
         self._busy = True
         if self._threaded:
             self._queue.put(group)
@@ -94,7 +96,7 @@ class Recorder:
                 rev = self._journal.commit(self._epoch, group)
             except StoreFull as error:
                 failed = True
-                self._call(self.on_trouble, str(error))
+                self._call(self._trouble, group, str(error))
                 self._journal.release_ballast()
                 if self._closing.wait(RETRY_S):
                     return
@@ -119,13 +121,22 @@ class Recorder:
     def _call(self, function: Callable[..., None], *args: object) -> None:
         self._loop.call_soon_threadsafe(function, *args)
 
+    def _trouble(self, group: Group, sentence: str) -> None:
+        if group is self._group:
+            self._short = True
+            self.on_trouble(sentence)
+
     def _done(self, group: Group, rev: int, failed: bool) -> None:  # noqa: FBT001 - a callback's argument
         self._busy = False
         self.rev = rev
         for waiter in group.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        if failed and self._journal.take_ballast():
+        self._group = None
+        self._short = self._short or failed
+        if self._short and self._journal.take_ballast():
+            # Only when the space that saved us can be held back again is the trouble over.
+            self._short = False
             self.on_trouble("")
         if not self.group.empty:
             self._hand_over()

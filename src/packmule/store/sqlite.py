@@ -129,11 +129,6 @@ class Store:
 
     def _migrate(self) -> None:
         version = int(self._writer.pragma("user_version"))
-        if version > VERSION:
-            message = (
-                f"the store {self.path} was written by a newer packmule (version {version}, this one reads {VERSION})"
-            )
-            raise StoreError(message, hint="upgrade packmule, or name another store with --store")
         if version == VERSION:
             return
         with self.transaction() as connection:
@@ -147,6 +142,11 @@ class Store:
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_handler(_wait_a_little)
+    version = int(connection.pragma("user_version"))
+    if version > VERSION:
+        # Looked at before anything is set: even the journal's mode would change the file.
+        message = f"the store {path} was written by a newer packmule (version {version}, this one reads {VERSION})"
+        raise StoreError(message, hint="upgrade packmule, or name another store with --store")
     if connection.pragma("journal_mode") != "wal":
         connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
