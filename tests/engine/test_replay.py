@@ -263,13 +263,7 @@ def test_answers_that_a_changed_recipe_no_longer_asks_for_are_counted(tmp_path: 
     bench.run(provider)
     bench.retry()
     bench.recipe = after
-    runners: list[Any] = []
-
-    async def remember(runner: Any) -> None:
-        runners.append(runner)
-
-    bench.run(provider, steer=remember)
-    assert runners[0].unused_calls == 2
+    assert bench.run(provider).unused_calls == 2
 
 
 def test_an_identical_question_is_asked_as_often_as_it_is_asked(tmp_path: Path) -> None:
@@ -280,3 +274,40 @@ def test_an_identical_question_is_asked_as_often_as_it_is_asked(tmp_path: Path) 
     bench, provider = Bench(tmp_path, recipe, ["x"], Limits(concurrency=3)), Provider()
     bench.run(provider)
     assert provider.sent["the same"] == 3
+
+
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_attachments_are_part_of_the_call_and_large_ones_lie_beside_the_journal(tmp_path: Path, size: int) -> None:
+    picture = bytes(range(256)) * (size // 256 + 1)
+
+    async def recipe(item: Any, ask: Any) -> str:
+        await ask("What is this?", attach=[("image/png", picture)])
+        await ask("What is this?", attach=[("image/png", picture[::-1])])
+        return (await ask([{"role": "user", "content": "And this?"}], attach=[("image/png", picture)])).text
+
+    bench, provider = Bench(tmp_path, recipe, ["x"], Limits(concurrency=1)), Provider()
+    with pytest.raises(Killed):
+        bench.run(provider, journal=DyingOnceACallEnded(bench))
+    assert bench.run(provider).reason == "done"
+    assert provider.sent["What is this?"] == 2
+    kept = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert len(kept) == (2 if size > 65_536 else 0)
+
+
+def test_the_change_feed_tells_each_item_at_its_first_intent_and_at_its_end(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path, "three_calls")
+    told: list[tuple[int, int]] = []
+
+    class Followed(BatchJournal):
+        after = 0
+
+        def commit(self, epoch: int, group: Group) -> int:
+            rev = super().commit(epoch, group)
+            for row in reads.changed(bench.store, bench.batch, Followed.after):
+                told.append((row.seq, row.rev))
+                Followed.after = row.rev
+            return rev
+
+    bench.run(Provider(), journal=Followed(bench.store, bench.batch))
+    assert sorted(seq for seq, _ in told) == sorted([*range(5), *range(5)])
+    assert [rev for _, rev in told] == sorted(rev for _, rev in told)

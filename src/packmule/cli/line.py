@@ -39,10 +39,12 @@ class ProgressLine:
             self._print(final=True)
 
     def _run(self) -> None:
-        step = 0
+        step, seen = 0, -1
         while not self._over.wait(STEP_S):
             step += 1
-            if self._tty or step % QUIET_STEPS == 0:
+            version = self._desk.version()
+            if version != seen and (self._tty or step % QUIET_STEPS == 0):
+                seen = version
                 self._print(final=False)
 
     def _print(self, *, final: bool) -> None:

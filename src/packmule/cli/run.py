@@ -206,6 +206,8 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
     say(f"{row.id} {words}: {standing(row)}")
     if ending.detail and ending.reason != "person":
         say_error(ending.detail, "")
+    if ending.unused_calls:
+        say(f"{ending.unused_calls:,} answers of earlier runs were not asked for again: the recipe has changed since")
     _say_next(row, ending, desk.failures(row, 3))
     say("Results:")
     tell(str(outcome.out_dir / "results.jsonl"))

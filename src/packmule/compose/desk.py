@@ -9,7 +9,7 @@ from typing import Any
 
 from packmule.compose import results
 from packmule.compose.parts import open_store
-from packmule.core.rows import BatchRow, UnknownRow
+from packmule.core.rows import BatchRow, ChangedRow, UnknownRow
 from packmule.engine.clock import RealClock
 from packmule.errors import UsageError
 from packmule.exports import ResultRecord
@@ -68,6 +68,14 @@ class Desk:
     def events(self, row: BatchRow, after: int = 0) -> list[Event]:
         """What happened, in order."""
         return reads.events(self.store, row.batch, after)
+
+    def version(self) -> int:
+        """Changes whenever any process has committed to the store."""
+        return self.store.data_version()
+
+    def changed(self, row: BatchRow, after_rev: int = 0) -> list[ChangedRow]:
+        """Items that changed after `after_rev`, a page at most, oldest change first."""
+        return reads.changed(self.store, row.batch, after_rev)
 
     def failures(self, row: BatchRow, limit: int = 5) -> list[tuple[str, int]]:
         """The commonest reasons why items failed."""

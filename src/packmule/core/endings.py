@@ -25,12 +25,16 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: the batch's state, a reason of the table above, a sentence, and whether all is on disk."""
+    """How a run ended: the batch's state, a reason of the table above, a sentence, and whether all is on disk.
+
+    `unused_calls` are journaled answers that a changed recipe no longer asked for.
+    """
 
     state: str
     reason: str
     detail: str = ""
     saved: bool = True
+    unused_calls: int = 0
 
     @property
     def exit_code(self) -> int:

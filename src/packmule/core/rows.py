@@ -94,6 +94,18 @@ class AttemptRow(Struct, frozen=True):
     started_at: int
 
 
+class ChangedRow(Struct, frozen=True):
+    """An item that changed: at its first intent and at its end, no more. `rev` is where to go on reading."""
+
+    seq: int
+    key: str
+    state: str
+    reason: str | None
+    cost: int
+    attempts: int
+    rev: int
+
+
 class UnknownRow(Struct, frozen=True):
     """An attempt that may have been billed: whose, at most how much, and why nobody knows."""
 

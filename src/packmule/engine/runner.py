@@ -108,9 +108,11 @@ class Runner:
         ending = self.stopping or Ending("completed", "done")
         event = {"completed": "complete", "stopped": "stop", "cancelled": "cancel", "failed": "fail"}[ending.state]
         self._move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
+        if self.unused_calls:
+            self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
         self.recorder.group.live = self.monitor.live()
         saved = await self.recorder.close()
-        return Ending(ending.state, ending.reason, ending.detail, saved=saved)
+        return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 
     def _move(self, event: str, reason: str, detail: str = "") -> None:
         self.state = move(BATCH, self.state, event)

@@ -7,14 +7,7 @@ from typing import Any
 
 import msgspec
 
-from packmule.core.rows import (
-    AttemptRow,
-    CallRow,
-    ItemJournal,
-    ItemRow,
-    ResultRow,
-    UnknownRow,
-)
+from packmule.core.rows import AttemptRow, CallRow, ChangedRow, ItemJournal, ItemRow, ResultRow, UnknownRow
 from packmule.store.packing import unpack
 from packmule.store.sqlite import Store
 
@@ -49,6 +42,11 @@ def results(store: Store, batch: int) -> Iterator[ResultRow]:
         after = rows[-1][0]
         for row in rows:
             yield _result(store, batch, row)
+
+
+def changed(store: Store, batch: int, after_rev: int, limit: int = PAGE) -> list[ChangedRow]:
+    """Items that changed after `after_rev`, oldest change first."""
+    return [ChangedRow(*row) for row in store.read("changed_items", (batch, after_rev, limit))]
 
 
 def unknown(store: Store, batch: int) -> list[UnknownRow]:
