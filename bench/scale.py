@@ -22,6 +22,7 @@ from typing import Any
 
 import uvloop
 
+from packmule.checks import check_text
 from packmule.core.batch import Limits, Plan, SourceMark, Spec
 from packmule.core.calls import Answer, Bounds, Fault, RateHint, Received, Request, Usage
 from packmule.core.endings import Ending
@@ -116,6 +117,7 @@ async def drive(store: Store, batch: int, endpoint: StubEndpoint) -> Ending:
         clock=RealClock(),
         endpoint=lambda _: endpoint,
         schema=lambda schema: schema,
+        check_text=check_text,
         blobs=store.blobs,
         rng=random.Random(0),
         seeded=random.Random,

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from packmule.compose import Desk, Session, begin, loop_factory, prepare
+from packmule.compose import ResultRecord as Result
 from packmule.config import Order, dollars, store_path
 from packmule.core.batch import Limits
 from packmule.core.items import ItemChange
@@ -24,22 +25,7 @@ from packmule.errors import ConsentNeeded, PackmuleError
 from packmule.views.progress import Progress
 
 POLL_S = 0.2
-
-
-class Result(msgspec.Struct, frozen=True):
-    """One item's result. `output` is the text, or the schema's value; None where there is none."""
-
-    seq: int
-    key: str
-    status: str
-    output: Any
-    reason: str
-    cost_usd: str
-    tokens_in: int
-    tokens_out: int
-    attempts: int
-    latency_s: float
-    model: str
+__all__ = ["Batch", "Handle", "Result", "Results"]
 
 
 class Results:
@@ -54,10 +40,8 @@ class Results:
 
     def __iter__(self) -> Iterator[Result]:
         for record in self._desk.records(self.batch):
-            values = msgspec.structs.asdict(record)
-            output = values["output"]
-            values["output"] = None if output is None else msgspec.json.decode(output)
-            yield Result(**values)
+            output = None if record.output is None else msgspec.json.decode(record.output)
+            yield msgspec.structs.replace(record, output=output)
 
     def __repr__(self) -> str:
         row = self.batch

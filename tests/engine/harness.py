@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packmule.checks import check_text
 from packmule.core.batch import Limits, Plan, Round, SourceMark, Spec
 from packmule.core.endings import Ending
 from packmule.core.items import SourceItem
@@ -74,6 +75,7 @@ class Bench:
             clock=clock,
             endpoint=named.__getitem__,
             schema=NoSchema(),
+            check_text=check_text,
             blobs=self.store.blobs,
             rng=random.Random(seed),
             seeded=random.Random,

@@ -12,6 +12,7 @@ from packmule.compose.parts import loop_factory
 from packmule.compose.prepare import Prepared, prepare
 from packmule.compose.session import Outcome, Session, begin
 from packmule.compose.simulate import serve_sim
+from packmule.exports import ResultRecord
 
 __all__ = [
     "OVER",
@@ -20,6 +21,7 @@ __all__ = [
     "Desk",
     "Outcome",
     "Prepared",
+    "ResultRecord",
     "Session",
     "begin",
     "known_prices",

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from packmule.checks import load_schema
+from packmule.checks import check_text, load_schema
 from packmule.compose.parts import Parts
 from packmule.compose.prepare import Prepared
 from packmule.compose.results import check_folder, write_batch
@@ -144,6 +144,7 @@ class Session:
             clock=self.parts.clock,
             endpoint=self.parts.endpoint,
             schema=_schemas(),
+            check_text=check_text,
             blobs=self.store.blobs,
             rng=random.Random(),
             seeded=random.Random,

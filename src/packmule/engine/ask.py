@@ -173,9 +173,8 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
     ended = Ended("accepted")
     ended.answer = answer
     try:
-        value: Any = answer.text if waiting.schema is None else waiting.schema.check(answer)
-        if waiting.schema is None:
-            _whole(answer)
+        check = waiting.run.world.check_text if waiting.schema is None else waiting.schema.check
+        value = check(answer)
         if waiting.user_check is not None:
             shown = value if waiting.schema is None else waiting.schema.parse(value)
             verdict = waiting.user_check(shown)  # type: ignore[operator]
@@ -192,19 +191,6 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
 def _must_not_object(verdict: object) -> None:
     if isinstance(verdict, str):
         raise Rejection(verdict)
-
-
-def _whole(answer: Answer) -> None:
-    if answer.finish == "refusal":
-        message = f"the model refused: {answer.text[:200] or 'no reason given'}"
-        raise Rejection(message)
-    if answer.finish == "content_filter":
-        message = "the provider's content filter withheld the answer"
-        raise Rejection(message)
-    if not answer.text.strip() and not answer.blobs:
-        cut = " (it was cut at the output bound)" if answer.finish == "length" else ""
-        message = f"the answer is empty{cut}"
-        raise Rejection(message)
 
 
 def _reply(ended: Ended, schema: CheckedSchema | None) -> Reply:

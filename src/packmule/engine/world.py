@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packmule.core.batch import Limits, Round, Spec
+from packmule.core.calls import Answer
 from packmule.core.items import ItemChange, Rng
 from packmule.core.ports import BlobStore, CheckedSchema, Clock, Endpoint
 
@@ -21,6 +22,7 @@ class World:
     clock: Clock
     endpoint: Callable[[str], Endpoint]
     schema: Callable[[Any], CheckedSchema]
+    check_text: Callable[[Answer], Any]
     blobs: BlobStore
     rng: Rng
     seeded: Callable[[str], Rng]
