@@ -34,6 +34,7 @@ class LaneOwner(Protocol):
     def on_overrun(self, waiting: Waiting, cost: int) -> None: ...
     def on_refused(self, fault: Fault) -> None: ...
     def on_bucket_change(self, bucket: BucketState) -> None: ...
+    def on_crash(self, error: BaseException) -> None: ...
 
 
 class Lanes:
@@ -88,11 +89,14 @@ class Lanes:
 
     def _pump(self) -> None:
         self._scheduled = False
-        while (waiting := self._next()) is not None:
-            self._launch(waiting)
-        if self._tap.broke:
-            self._owner.on_broke()
-        self._set_timer()
+        try:
+            while (waiting := self._next()) is not None:
+                self._launch(waiting)
+            if self._tap.broke:
+                self._owner.on_broke()
+            self._set_timer()
+        except Exception as error:  # noqa: BLE001 - a callback of the loop: nobody else would see it
+            self._owner.on_crash(error)
 
     def _next(self) -> Waiting | None:
         while (waiting := self._tap.next()) is not None and waiting.blocked:
@@ -125,6 +129,12 @@ class Lanes:
 
     async def _lane(self, first: Waiting) -> None:
         self._begun.add(asyncio.current_task())
+        try:
+            await self._carry_on(first)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the run ends with it
+            self._owner.on_crash(error)
+
+    async def _carry_on(self, first: Waiting) -> None:
         waiting: Waiting | None = first
         while waiting is not None:
             try:

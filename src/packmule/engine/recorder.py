@@ -119,7 +119,13 @@ class Recorder:
             return False
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
-        self._loop.call_soon_threadsafe(function, *args)
+        self._loop.call_soon_threadsafe(self._safely, function, *args)
+
+    def _safely(self, function: Callable[..., None], *args: object) -> None:
+        try:
+            function(*args)
+        except Exception as error:  # noqa: BLE001 - a callback of the loop: nobody else would see it
+            self.on_fatal(error)
 
     def _trouble(self, group: Group, sentence: str) -> None:
         if group is self._group:

@@ -63,7 +63,7 @@ class Runner:
         self.unused_calls = 0
         self.recorder = Recorder(journal, epoch, threaded=threaded)
         self.recorder.on_trouble = self._on_trouble
-        self.recorder.on_fatal = self._on_fatal
+        self.recorder.on_fatal = self.on_crash
         cap = self.limits.max_cost
         self.ledger = Ledger(cap, stops=self.limits.on_budget == "stop", settled=row.settled, unknown=row.unknown)
         self.tap = Tap(self.ledger, self.limits, world.clock)
@@ -92,17 +92,29 @@ class Runner:
             await self.recorder.close(grace_s=2.0)
             raise
         if self._fatal is not None:
+            await self.recorder.close(grace_s=2.0)
             raise self._fatal from None
         return await self._finish()
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
             self.lanes = Lanes(self._tasks, self.tap, self.recorder, self.world, self, (self.row.batch, self._epoch))
-            watch = self._tasks.create_task(self.monitor.watch())
+            watch = self._tasks.create_task(self._watch())
             self._feed()
-            await self._over.wait()
+            try:
+                await self._over.wait()
+            except asyncio.CancelledError:
+                # Whoever waited for this run has left: as if a person had dropped it.
+                self.drop()
+                raise
             self.lanes.close()
             watch.cancel()
+
+    async def _watch(self) -> None:
+        try:
+            await self.monitor.watch()
+        except Exception as error:  # noqa: BLE001 - raised again by `run`
+            self.on_crash(error)
 
     async def _finish(self) -> Ending:
         ending = self.stopping or Ending("completed", "done")
@@ -187,6 +199,12 @@ class Runner:
 
     def _feed(self) -> None:
         self._feeding = False
+        try:
+            self._fill()
+        except Exception as error:  # noqa: BLE001 - raised again by `run`
+            self.on_crash(error)
+
+    def _fill(self) -> None:
         while self.stopping is None and len(self.runs) < max(2, 2 * self.limits.concurrency):
             row = self._feeder.next()
             if row is None:
@@ -199,6 +217,12 @@ class Runner:
 
     async def _drive(self, run: ItemRun) -> None:
         run.started = True
+        try:
+            await self._carry(run)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours is not the item's failure; raised again by `run`
+            self.on_crash(error)
+
+    async def _carry(self, run: ItemRun) -> None:
         if run.closing is not None:
             self._end_item(run, run.closing[0], None, run.closing[1])
             return
@@ -206,7 +230,7 @@ class Runner:
             run.load(self.journal.of_item(run.seq))
         run.change("begin")
         event, output, reason = await self._outcome(run)
-        while run.on_way:
+        while run.on_way and self._fatal is None:
             # An item is final only when none of its attempts is held.
             run.landed = run.landed or asyncio.Event()
             with contextlib.suppress(asyncio.CancelledError):
@@ -223,7 +247,7 @@ class Runner:
             value = output.value if isinstance(output, Reply) else output
             data = msgspec.json.encode(value, enc_hook=_plain)
         except asyncio.CancelledError:
-            return "fail", None, "the recipe cancelled itself"
+            return ("stop" if self.stopping else "fail"), None, "the recipe cancelled itself"
         except CallFailed as error:
             return "fail", None, error.message
         except PackmuleError as error:
@@ -357,13 +381,18 @@ class Runner:
         else:
             self.unlatch("disk")
 
-    def _on_fatal(self, error: BaseException) -> None:
+    def on_crash(self, error: BaseException) -> None:
+        """The lease is lost, or a mistake of ours: unwind, leave items pending; `run` raises `error`."""
+        if self._fatal is not None:
+            return
         self._fatal = error
-        self.stopping = Ending("stopped", "lease", str(error))
-        self.tap.closed = "lease"
+        self.stopping = self.stopping or Ending("stopped", "crash", str(error))
+        self.tap.closed = self.stopping.reason
         self.lanes.drop()
         for run in list(self.runs.values()):
-            run.close("stop", "lease")
+            run.close("stop", self.stopping.reason)
+            if run.landed is not None:
+                run.landed.set()
         self._over.set()
 
 

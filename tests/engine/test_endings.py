@@ -1,0 +1,75 @@
+"""However a run ends, by our own mistake or because its caller left, items stay pending and what was paid stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packmule.core.batch import Limits
+from packmule.core.calls import Fault, Received
+from packmule.engine.runner import Runner
+from packmule.testing import ScriptedEndpoint, SimClock
+from tests.engine.harness import Bench, one_call, three_calls
+
+TEXTS = [f"text {n}" for n in range(40)]
+
+
+class BrokenPart(ScriptedEndpoint):
+    """A part that breaks its contract at the n-th send."""
+
+    breaks_at = 30
+
+    async def send(self, body: bytes, timeout_s: float) -> Received | Fault:
+        if sum(self.sent.values()) + 1 == self.breaks_at:
+            self.breaks_at = -1
+            message = "a part broke its contract"
+            raise RuntimeError(message)
+        return await super().send(body, timeout_s)
+
+
+def working(clock: SimClock) -> list[ScriptedEndpoint]:
+    return [ScriptedEndpoint(clock, latency_s=lambda: 1.0)]
+
+
+@pytest.mark.parametrize("recipe", [one_call, three_calls])
+def test_a_mistake_of_ours_ends_the_run_with_itself_and_fails_no_item(tmp_path: Path, recipe: Any) -> None:
+    bench = Bench(tmp_path, recipe, TEXTS, Limits(concurrency=8))
+    with pytest.raises(RuntimeError, match="broke its contract"):
+        bench.run(lambda clock: [BrokenPart(clock, latency_s=lambda: 1.0)])
+    assert bench.row.failed == 0
+    assert bench.row.pending == len(TEXTS) - bench.row.completed
+    assert bench.row.attempts >= BrokenPart.breaks_at
+    before = bench.row.completed
+    assert bench.run(working).reason == "done"
+    assert bench.row.completed == len(TEXTS) > before
+    bench.check_books()
+
+
+def test_whoever_waits_for_a_run_may_leave_and_the_items_stay_pending(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, three_calls, TEXTS, Limits(concurrency=8))
+    waiter: list[asyncio.Task[Any]] = []
+
+    async def leave(runner: Runner) -> None:
+        await runner.world.clock.sleep(4.5)
+        for other in waiter:
+            other.cancel()
+
+    def provider(clock: SimClock) -> list[ScriptedEndpoint]:
+        current = asyncio.current_task()
+        assert current is not None
+        waiter.append(current)
+        return working(clock)
+
+    with contextlib.suppress(asyncio.CancelledError):
+        bench.run(provider, steer=leave)
+    assert (bench.row.failed, bench.row.held) == (0, 0)
+    assert bench.row.unknown > 0
+    assert bench.row.pending == len(TEXTS) - bench.row.completed
+    waiter.clear()
+    assert bench.run(working).reason == "done"
+    assert bench.row.completed == len(TEXTS)
+    bench.check_books()
