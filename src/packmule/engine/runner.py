@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from packmule.core.batch import Limits
-from packmule.core.calls import Fault, Reply
+from packmule.core.calls import Fault
 from packmule.core.endings import Ending
 from packmule.core.ledger import Ledger
 from packmule.core.money import usd_short
@@ -30,15 +28,13 @@ from packmule.engine.feeder import Feeder
 from packmule.engine.item_run import ItemRun
 from packmule.engine.lanes import Lanes
 from packmule.engine.monitor import Monitor
+from packmule.engine.outcome import SAME_REFUSALS_MAX, Refusals, outcome
 from packmule.engine.recorder import Recorder
 from packmule.engine.tap import BucketState, Tap
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import ItemChange, World
-from packmule.errors import CallFailed, PackmuleError
 
-SAME_REFUSALS_MAX = 20
 GRACE_S = 30.0
-_DIGITS = re.compile(r"\d+")
 
 
 class Runner:
@@ -75,8 +71,7 @@ class Runner:
         self._tasks: asyncio.TaskGroup
         self._over = asyncio.Event()
         self._fatal: BaseException | None = None
-        self._refusals: Counter[str] = Counter()
-        self._successes = 0
+        self._refusals = Refusals()
         self._feeder = Feeder(self._fetch, 2 * self.limits.concurrency)
         self._feeding = False
 
@@ -229,7 +224,10 @@ class Runner:
         if run.recorded:
             run.load(self.journal.of_item(run.seq))
         run.change("begin")
-        event, output, reason = await self._outcome(run)
+        try:
+            event, output, reason = await outcome(self.world.recipe, run, Ask(run, self))
+        except asyncio.CancelledError:
+            event, output, reason = ("stop" if self.stopping else "fail"), None, "the recipe cancelled itself"
         while run.on_way and self._fatal is None:
             # An item is final only when none of its attempts is held.
             run.landed = run.landed or asyncio.Event()
@@ -239,22 +237,6 @@ class Runner:
             event, reason = run.closing
             output = None
         self._end_item(run, event, output, reason)
-
-    async def _outcome(self, run: ItemRun) -> tuple[str, bytes | None, str]:
-        """(event, output, reason) of a recipe, whatever it does."""
-        try:
-            output = await self.world.recipe(run.item, Ask(run, self))
-            value = output.value if isinstance(output, Reply) else output
-            data = msgspec.json.encode(value, enc_hook=_plain)
-        except asyncio.CancelledError:
-            return ("stop" if self.stopping else "fail"), None, "the recipe cancelled itself"
-        except CallFailed as error:
-            return "fail", None, error.message
-        except PackmuleError as error:
-            return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own code
-            return "fail", None, f"the recipe raised {type(error).__name__}: {error}"
-        return "complete", data, "the answer was cut at the output bound" if run.cut else ""
 
     def _end_item(self, run: ItemRun, event: str, output: bytes | None, reason: str) -> None:
         del self.runs[run.seq]
@@ -267,7 +249,7 @@ class Runner:
             run.change(event, reason)
             self._record_end(run, output, reason)
             if run.state == "completed":
-                self._successes += 1
+                self._refusals.succeeded = True
             elif run.state == "failed":
                 self._count_refusal(reason)
         if not self._feeding and not self._feeder.dry and self.stopping is None:
@@ -357,16 +339,8 @@ class Runner:
         detail = f"item {waiting.run.key} cost {usd_short(cost)}, above its worst case {usd_short(waiting.worst)}"
         self.stop(Ending("stopped", "overrun", detail))
 
-    def on_refused(self, fault: Fault) -> None:
-        """A permanent refusal; counted when its item fails."""
-
     def _count_refusal(self, reason: str) -> None:
-        """Twenty alike and not one success: the mistake is systematic."""
-        if self._successes:
-            return
-        key = _DIGITS.sub("#", reason)
-        self._refusals[key] += 1
-        if self._refusals[key] >= SAME_REFUSALS_MAX:
+        if self._refusals.count(reason):
             detail = f"{SAME_REFUSALS_MAX} items failed alike and none succeeded: {reason}"
             self.stop(Ending("failed", "refused", detail))
 
@@ -394,12 +368,3 @@ class Runner:
             if run.landed is not None:
                 run.landed.set()
         self._over.set()
-
-
-def _plain(value: object) -> object:
-    """What a recipe may return beside JSON and a Reply: a pydantic model."""
-    dump = getattr(value, "model_dump", None)
-    if dump is not None:
-        return dump(mode="json")
-    message = f"an output must be JSON, a Reply or a pydantic model, not {type(value).__name__}"
-    raise TypeError(message)

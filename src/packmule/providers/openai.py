@@ -181,6 +181,8 @@ def _usage(usage: Object, text: str) -> Usage | None:
 def hint(received: Received) -> RateHint | None:
     """The x-ratelimit headers; None when there are none."""
     found = received.headers
+    if not any(name.startswith("x-ratelimit-") for name in found):
+        return None
     read = RateHint(
         requests_limit=headers.count(found, "x-ratelimit-limit-requests"),
         requests_remaining=headers.count(found, "x-ratelimit-remaining-requests"),
