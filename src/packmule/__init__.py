@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packmule.core.batch import Limits
 from packmule.core.calls import Reply
 from packmule.core.items import Item, ItemChange
 from packmule.core.ports import Rejection
@@ -37,7 +36,6 @@ __all__ = [
     "ItemChange",
     "KeyMissing",
     "LeaseHeld",
-    "Limits",
     "ModelUnknown",
     "PackmuleError",
     "PreflightError",

@@ -11,13 +11,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from packmule.compose import Desk, Session, begin, loop_factory, prepare
 from packmule.compose import ResultRecord as Result
-from packmule.config import Order, dollars, store_path
+from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits
 from packmule.core.items import ItemChange
 from packmule.core.rows import BatchRow
@@ -45,7 +45,8 @@ class Results:
 
     def __repr__(self) -> str:
         row = self.batch
-        return f"<Results of {row.id}: {row.completed} completed, {row.failed} failed of {row.total}>"
+        why = f", {row.state} ({row.reason})" if row.reason else f", {row.state}"
+        return f"<Results of {row.id}: {row.completed} completed, {row.failed} failed of {row.total}{why}>"
 
     @property
     def complete(self) -> bool:
@@ -59,6 +60,10 @@ class Results:
     def to_csv(self, path: str | Path) -> Path:
         """Write the spreadsheet-safe form. Raises OutputError."""
         return self._export(path, ".csv")
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write Parquet. Raises OutputError, and UsageError without pyarrow."""
+        return self._export(path, ".parquet")
 
     def to_polars(self) -> Any:  # noqa: ANN401 - polars is an extra
         """A polars DataFrame, one row an item. Raises PackmuleError without polars."""
@@ -161,8 +166,10 @@ class Handle:
 class Batch:
     """One batch. The same arguments over the same items go on with the same batch.
 
-    `items` is a path, or strings, dicts, (key, dict) pairs, a DataFrame. Money in dollars. Raises UsageError,
-    SourceError and PreflightError before anything is spent; ConsentNeeded without `max_cost` or `yes=True`.
+    `items` is a path, or strings, dicts, (key, dict) pairs, a DataFrame. Money is in dollars (numbers or decimal
+    strings), times in seconds, `rpm` and `tpm` in requests and tokens a minute; None means the command's default.
+    Raises UsageError, SourceError and PreflightError before anything is spent; ConsentNeeded without `max_cost`,
+    `yes=True` or a free endpoint.
     """
 
     def __init__(
@@ -184,21 +191,28 @@ class Batch:
         limit: int | None = None,
         max_cost: float | str | None = None,
         item_cap: float | str | None = None,
-        limits: Limits | None = None,
+        on_budget: Literal["stop", "warn"] | None = None,
+        price_in: float | str | None = None,
+        price_out: float | str | None = None,
+        free: bool = False,
         concurrency: int | None = None,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        retry_count: int | None = None,
+        retry_delay: float | None = None,
+        retries_invalid: int | None = None,
+        timeout: float | None = None,
+        outage_limit: float | None = None,
+        on_unknown: Literal["retry", "hold"] | None = None,
         yes: bool = False,
         fresh: bool = False,
+        take_over: bool = False,
         store: str | Path | None = None,
         output: str | Path | None = None,
         sim_scenario: str | Path | None = None,
         on_change: Callable[[ItemChange], None] | None = None,
     ) -> None:
-        changes: dict[str, Any] = {
-            "max_cost": dollars(max_cost, "max_cost"),
-            "item_cap": dollars(item_cap, "item_cap"),
-            "concurrency": concurrency,
-        }
-        known = {name: value for name, value in changes.items() if value is not None}
+        given = dict(locals())
         self._order = Order(
             items=items,
             prompt=prompt,
@@ -209,12 +223,13 @@ class Batch:
             temperature=temperature,
             max_output_tokens=max_output_tokens,
             key=key,
-            where=tuple(where),
-            skip=tuple(skip),
+            where=_several(where),
+            skip=_several(skip),
             limit=limit,
             recipe=recipe,
-            limits=msgspec.structs.replace(limits or Limits(), **known),
+            limits=limits_of(Limits(), given, str),
             fresh=fresh,
+            take_over=take_over,
             out_dir=None if output is None else Path(output),
             sim_scenario=None if sim_scenario is None else Path(sim_scenario),
             command="(from Python)",
@@ -229,8 +244,7 @@ class Batch:
         prepared = prepare(self._order, desk.store, os.environ)
         if prepared.action == "finished" and prepared.existing is not None:
             return Handle(desk, prepared.existing)
-        capped = self._order.limits.max_cost is not None and self._order.limits.on_budget == "stop"
-        if not (self._yes or capped or prepared.free):
+        if not (self._yes or prepared.agreed):
             message = "this costs money, and nobody has agreed to it"
             raise ConsentNeeded(message, hint="give max_cost=2.00 (a cap is consent) or yes=True")
         session = begin(prepared, desk.store, "python")
@@ -259,6 +273,11 @@ class Batch:
         except asyncio.CancelledError:
             handle.stop()
             raise
+
+
+def _several(patterns: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A single pattern is no sequence of letters."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 def _module(name: str) -> Any:  # noqa: ANN401 - a module

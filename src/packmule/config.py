@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from packmule.core.batch import Limits
 from packmule.core.money import pico_from_usd
 from packmule.errors import UsageError
 
 STORE = Path(".packmule") / "store.db"
 OUT = Path("packmule-out")
+PER_MILLION_TOKENS = 10**6
 
 
 @dataclass(slots=True)
@@ -66,27 +69,81 @@ def dollars(value: str | float | None, name: str, *, zero: bool = False) -> int 
     return amount
 
 
-def check_limits(limits: Limits) -> Limits:
-    """Raises UsageError for a limit that makes no sense, naming its option."""
-    least = {
-        "concurrency": (1, "--concurrency"),
-        "rpm": (1, "--rpm"),
-        "tpm": (1, "--tpm"),
-        "retry_count": (0, "--retry-count"),
-        "retry_delay_s": (0, "--retry-delay"),
-        "retries_invalid": (0, "--retries-invalid"),
-        "timeout_s": (0.001, "--timeout"),
-        "outage_limit_s": (0, "--outage-limit"),
-    }
-    for name, (minimum, option) in least.items():
-        value = getattr(limits, name)
-        if value is not None and not value >= minimum:
-            message = f"{option} {value:g} is too small"
-            raise UsageError(message, hint=f"the least is {minimum:g}")
+def dashed(name: str) -> str:
+    """The option of the command line that sets this limit."""
+    return f"--{name.replace('_', '-')}"
+
+
+_MONEY = ("max_cost", "item_cap")
+_PRICES = ("price_in", "price_out")
+_SECONDS = ("retry_delay", "timeout", "outage_limit")
+_PLAIN = ("on_budget", "free", "concurrency", "rpm", "tpm", "retry_count", "retries_invalid", "on_unknown")
+_LEAST = {
+    "concurrency": 1,
+    "rpm": 1,
+    "tpm": 1,
+    "retry_count": 0,
+    "retry_delay": 0,
+    "retries_invalid": 0,
+    "timeout": 0.001,
+    "outage_limit": 0,
+}
+_MOST = 10**9
+
+
+def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str] = dashed) -> Limits:
+    """The limits in `given` (money in dollars, times in seconds; None: not given) put over `base`.
+
+    `spell` writes a limit's name as the person gave it. Raises UsageError for a limit that makes no sense.
+    """
+    for name, least in _LEAST.items():
+        _check_range(spell(name), given.get(name), least)
+    changes: dict[str, Any] = {name: dollars(given.get(name), spell(name)) for name in _MONEY}
+    changes |= {name: _per_token(given.get(name), spell(name)) for name in _PRICES}
+    changes |= {f"{name}_s": given.get(name) for name in _SECONDS}
+    changes |= {name: given.get(name) for name in _PLAIN}
+    changes["free"] = changes["free"] or None
+    known = {name: value for name, value in changes.items() if value is not None}
+    try:
+        limits = msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(base, **known)), Limits)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$.")
+        message = f"{spell(place.rstrip('`').removesuffix('_s'))}: {reason}"
+        raise UsageError(message) from None
     if (limits.price_in is None) != (limits.price_out is None):
-        message = "--price-in and --price-out go together"
+        message = f"{spell('price_in')} and {spell('price_out')} go together"
         raise UsageError(message, hint="give both, in dollars per million tokens")
     if limits.free and limits.price_in is not None:
-        message = "--free and --price-in contradict each other"
-        raise UsageError(message)
+        message = f"{spell('free')} and {spell('price_in')} contradict each other"
+        raise UsageError(message, hint="give one of them")
     return limits
+
+
+def check_sampling(order: Order) -> None:
+    """Raises UsageError for an answer's bound or a temperature that no provider takes."""
+    _check_range(dashed("max_output_tokens"), order.max_output_tokens, 1)
+    _check_range(dashed("temperature"), order.temperature, 0)
+
+
+def _check_range(name: str, value: float | None, least: float) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message = f"{name} must be a number, not {value!r}"
+        raise UsageError(message)
+    if not value >= least:
+        message = f"{name} {value:g} is too small"
+        raise UsageError(message, hint=f"the least is {least:g}")
+    if value > _MOST:
+        message = f"{name} {value:g} is too large"
+        raise UsageError(message, hint=f"the most is {_MOST:,}")
+
+
+def _per_token(value: str | float | None, name: str) -> int | None:
+    per_million = dollars(value, name, zero=True)
+    if per_million is None:
+        return None
+    if per_million % PER_MILLION_TOKENS:
+        message = f"{name} has more digits than a price per million tokens can have"
+        raise UsageError(message, hint="six places are enough")
+    return per_million // PER_MILLION_TOKENS

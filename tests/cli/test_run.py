@@ -225,7 +225,7 @@ def test_killed_without_a_word_the_same_command_goes_on(tmp_path: Path) -> None:
     said = packmule(tmp_path, *words)
     assert said.code == 0, said.err
     assert "resuming batch-" in said.err
-    assert "on their way when the last run ended" in said.err
+    assert "on the way when the last run ended" in said.err
     found = results(tmp_path / "out")
     assert len(found) == 40
     assert sum(r["attempts"] for r in found) <= 44
@@ -285,7 +285,7 @@ def test_retry_asks_the_failed_ones_again_and_keeps_the_rest(tmp_path: Path) -> 
     assert [r["key"] for r in results(tmp_path / "out") if r["status"] == "failed"] == ["a3"]
     said = packmule(tmp_path, "retry")
     assert said.code == 0, said.err
-    assert "1 items are asked again" in said.err
+    assert "1 item to ask again" in said.err
     found = results(tmp_path / "out")
     assert [r["attempts"] for r in found] == [1, 1, 1, 2, 1, 1]
     assert "nothing to retry" in packmule(tmp_path, "retry").err

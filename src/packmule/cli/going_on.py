@@ -13,9 +13,10 @@ from packmule.cli import options as o
 from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
 from packmule.compose import OVER, Again, Desk
-from packmule.config import store_path
+from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
+from packmule.core.words import counted
 
 BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
 WHO = "command line"
@@ -60,7 +61,7 @@ def resume(
         say(f"{row.id} is {row.state}: {standing(row)}")
         return
     say(f"resuming {row.id}: {standing(row)}")
-    again = Again(o.limits_from(row.limits, given), recipe, output, sim_scenario, take_over)
+    again = Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
     drive(desk, compose.resume(desk, row, again, WHO), show=progress != "quiet")
 
 
@@ -68,7 +69,9 @@ def retry(
     batch: BatchArgument = None,
     only: Annotated[list[Retried] | None, typer.Option("--only", help="Only items in this state.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another model for this round.")] = None,
-    max_output_tokens: Annotated[int | None, typer.Option("--max-output-tokens")] = None,
+    max_output_tokens: Annotated[
+        int | None, typer.Option("--max-output-tokens", help="Tokens of one answer at most, in this round.")
+    ] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
     max_cost: o.MaxCost = None,
     item_cap: o.ItemCap = None,
@@ -86,7 +89,7 @@ def retry(
     given = dict(locals())
     desk = Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
-    again = Again(o.limits_from(row.limits, given), recipe, output, sim_scenario)
+    again = Again(limits_of(row.limits, given), recipe, output, sim_scenario)
     settings = Round(0, model, timeout, max_output_tokens)
     session, count = compose.retry(
         desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
@@ -94,7 +97,7 @@ def retry(
     if count == 0 and row.pending == 0:
         say(f"{row.id} has nothing to retry: {standing(row)}")
         return
-    say(f"round {session.row.round.number} of {row.id}: {count:,} items are asked again")
+    say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
     drive(desk, session, show=progress != "quiet")
 
 
@@ -107,6 +110,9 @@ def unknown(
     desk = Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     attempts = desk.unknown(row)
+    if row.held and desk.state(row) == "interrupted":
+        held = f"at most {usd_short(row.held)} were on their way when the last run was killed"
+        say(f"{held}; they count as unknown once the batch goes on: packmule resume {row.id}")
     if not attempts:
         say(f"{row.id} has no unknown attempts")
         return
@@ -115,7 +121,7 @@ def unknown(
         worst = f"at most ${usd(attempt.worst)}"
         reason = f"{attempt.fault}: {attempt.message}"
         tell(f"{attempt.key}\t{call}\t{attempt.model}\t{when(attempt.started_at)}\t{worst}\t{reason}")
-    say(f"{len(attempts):,} attempts, at most {usd_short(row.unknown)} in all")
+    say(f"{counted(len(attempts), 'attempt')}, at most {usd_short(row.unknown)} in all")
     if write_off:
         say(f"{usd_short(desk.write_off(row))} written off")
     else:

@@ -26,9 +26,13 @@ def guarded() -> int:
         say_error(error.message, error.hint)
         return error.exit_code
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else 1
+        if code == INTERRUPTED:
+            # Outside a run: a run takes signals over, and dies by them.
+            say_error("interrupted; nothing was on its way", "")
+        return code
     except KeyboardInterrupt:
-        say_error("interrupted before anything was sent", "")
+        say_error("interrupted; nothing was on its way", "")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; that is no error of ours.

@@ -16,6 +16,7 @@ from packmule.cli.say import say, standing, tell, when
 from packmule.compose import Desk, known_prices
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
+from packmule.core.words import counted
 from packmule.errors import UsageError
 
 EVENTS_SHOWN = 12
@@ -69,7 +70,7 @@ def export(
     desk = Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     count = desk.export(row, output)
-    say(f"{count:,} records of {row.id}")
+    say(f"{counted(count, 'record')} of {row.id}")
     tell(str(output))
 
 

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from packmule.cli import options as o
+from packmule.cli.before import agree, announce
 from packmule.cli.guard import die_by
 from packmule.cli.line import ProgressLine
-from packmule.cli.say import say, say_error, say_estimate, standing, tell
+from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
 from packmule.compose import (
     Desk,
@@ -22,15 +23,21 @@ from packmule.compose import (
     Prepared,
     Session,
     begin,
+    check_folder,
+    folder_of,
+    is_simulated,
     loop_factory,
     prepare,
+    recipe_changed,
 )
-from packmule.config import OUT, Order, store_path
-from packmule.core.batch import Limits
+from packmule.config import Order, limits_of, store_path
+from packmule.core.batch import Limits, changes
 from packmule.core.endings import Ending
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
-from packmule.errors import ConsentNeeded, StoreFull, UsageError
+from packmule.core.words import counted
+from packmule.errors import StoreFull, UsageError
+from packmule.views.estimate import price_of_rest
 
 FAILURES = 3
 
@@ -42,14 +49,26 @@ def run(
     system: Annotated[str | None, typer.Option("--system", help="System prompt.")] = None,
     schema: Annotated[str | None, typer.Option("--schema", help="JSON Schema file, or module:PydanticModel.")] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="module:function or file.py:function.")] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="Model, e.g. openai/gpt-5-mini.")] = None,
-    base_url: Annotated[str | None, typer.Option("--base-url", help="An OpenAI-compatible address.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature")] = None,
-    max_output_tokens: Annotated[int | None, typer.Option("--max-output-tokens", help="Bound of one answer.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="Model, e.g. openai/gpt-5-mini; a second one takes over while the first is down."
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", help="Another address of the model's provider, or an OpenAI-compatible one."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Sampling temperature (the provider's own).")
+    ] = None,
+    max_output_tokens: Annotated[
+        int | None, typer.Option("--max-output-tokens", help="Tokens of one answer at most (the model's own).")
+    ] = None,
     key: Annotated[str | None, typer.Option("--key", help="The id column (id).")] = None,
     where: Annotated[list[str] | None, typer.Option("--where", help="COL~REGEX: only these rows.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="COL~REGEX: not these rows.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="The first N items only.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N items that pass.")] = None,
     max_cost: o.MaxCost = None,
     item_cap: o.ItemCap = None,
     on_budget: o.OnBudget = None,
@@ -90,7 +109,7 @@ def run(
         skip=tuple(skip or ()),
         limit=limit,
         recipe=recipe,
-        limits=o.limits_from(Limits(), given),
+        limits=limits_of(Limits(), given),
         fresh=fresh,
         take_over=take_over,
         out_dir=output,
@@ -100,13 +119,14 @@ def run(
     )
     desk = Desk(store_path(store, os.environ))
     prepared = prepare(order, desk.store, os.environ)
-    if dry_run:
-        _card(prepared)
-        return
-    if prepared.action == "finished":
+    if prepared.action == "finished" and not dry_run:
         _say_finished(desk, prepared)
         return
-    _agree(prepared, yes=yes)
+    likely = announce(prepared)
+    if dry_run:
+        say("A dry run: nothing was sent and nothing written.")
+        return
+    agree(prepared, likely, yes=yes)
     session = begin(prepared, desk.store, "command line")
     drive(desk, session, show=progress != "quiet")
 
@@ -115,8 +135,12 @@ def drive(desk: Desk, session: Session, *, show: bool) -> None:
     """Run a session to its end, write the results, exit with its code."""
     signals = Signals(session)
     if session.lost:
-        say(f"{session.lost} attempts were on their way when the last run ended; they are counted as unknown")
-    say(f"{session.row.id}: {session.row.total:,} items, {session.row.pending:,} to do")
+        say(f"{counted(session.lost, 'attempt')} on the way when the last run ended: counted as unknown")
+    _say_edited(changed=session.recipe_changed)
+    if session.replaces is not None:
+        back = f"packmule export {session.replaces} -o FILE writes them again"
+        say(f"Note: the results of {session.replaces} in {session.out_dir} will be replaced; {back}")
+    say(f"{session.row.id}: {counted(session.row.total, 'item')}, {session.row.pending:,} to do")
     with ProgressLine(desk, session.row, show=show):
         ending = _on_loop(session, signals)
     if not ending.saved:
@@ -159,45 +183,31 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
         raise UsageError(message) from None
 
 
-def _card(prepared: Prepared) -> int:
-    sample = prepared.sample()
-    guess = prepared.estimate(sample)
-    say_estimate(sample, guess, prepared.order.limits.max_cost, prepared.source.warnings)
-    return guess.likely if guess is not None else 1
-
-
-def _agree(prepared: Prepared, *, yes: bool) -> None:
-    """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
-    limits, row = prepared.order.limits, prepared.existing
-    if row is not None:
-        verb = "extending" if prepared.action == "extend" else "resuming"
-        say(f"{verb} {row.id}: {standing(row)}")
-    if prepared.differs:
-        say(f"A new batch: it differs from {prepared.differs[0]}")
-    likely = _card(prepared) if row is None else 1
-    if yes or prepared.free or likely == 0:
-        return
-    if limits.max_cost is not None and limits.on_budget == "stop":
-        return
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
-        message = "this costs money, and nobody has agreed to it"
-        raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
-    if not typer.confirm("Spend it?", err=True):
-        message = "not agreed; nothing was sent"
-        raise ConsentNeeded(message)
-
-
 def _say_finished(desk: Desk, prepared: Prepared) -> None:
     row = prepared.existing
     assert row is not None
-    folder = prepared.order.out_dir or Path(row.out_dir or OUT / row.id)
+    folder = folder_of(row, prepared.order.out_dir)
+    check_folder(folder)
     desk.write_results(row, folder)
     say(f"{row.id} is finished: {standing(row)}. --fresh begins anew.")
+    _say_edited(changed=recipe_changed(row, prepared.recipe))
+    if changes(row.limits, prepared.order.limits):
+        say("Note: limits given now change nothing about a finished batch")
     say("Results:")
     tell(str(folder / "results.jsonl"))
     if row.failed or row.blocked:
-        say(f"packmule retry {row.id} asks the failed ones again")
+        _say_retry(row)
         raise typer.Exit(FAILURES)
+
+
+def _say_edited(*, changed: bool) -> None:
+    if changed:
+        say("Note: the recipe's file has changed since this batch began; --fresh begins anew")
+
+
+def _say_retry(row: BatchRow) -> None:
+    kinds = " and ".join(name for name in ("failed", "blocked") if getattr(row, name))
+    say(f"Ask the {kinds} ones again: packmule retry {row.id}")
 
 
 def _say_end(outcome: Outcome, desk: Desk) -> None:
@@ -206,8 +216,11 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
     say(f"{row.id} {words}: {standing(row)}")
     if ending.detail and ending.reason != "person":
         say_error(ending.detail, "")
+    if row.spec.models and all(is_simulated(model) for model in row.spec.models):
+        say("All of it simulated: no money was really spent.")
     if ending.unused_calls:
-        say(f"{ending.unused_calls:,} answers of earlier runs were not asked for again: the recipe has changed since")
+        unused = counted(ending.unused_calls, "answer")
+        say(f"{unused} of earlier runs not asked for again: the recipe asks something else now")
     _say_next(row, ending, desk.failures(row, 3))
     say("Results:")
     tell(str(outcome.out_dir / "results.jsonl"))
@@ -215,12 +228,14 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
 
 def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) -> None:
     if row.pending:
+        if (rest := price_of_rest(row)) is not None:
+            say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done")
         more = " --max-cost MORE" if ending.reason == "budget" else ""
         higher = " and a higher --max-cost" if more else ""
         say(f"Go on with the same command{higher}, or: packmule resume {row.id}{more}")
     if row.failed or row.blocked:
         for reason, count in failures:
             say(f"  {count:,} x {reason}")
-        say(f"Ask the failed ones again: packmule retry {row.id}")
+        _say_retry(row)
     if row.unknown:
         say(f"{usd_short(row.unknown)} may have been billed for lost answers: packmule unknown {row.id}")

@@ -6,11 +6,10 @@ import sys
 import unicodedata
 from datetime import UTC, datetime
 
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
-from packmule.views.estimate import Estimate, Sample
 
-SHOWN_PROMPT = 600
+_COMMANDS = {"packmule", "pip", "export", "make"}
 
 
 def say(text: str = "") -> None:
@@ -27,7 +26,13 @@ def say_error(message: str, hint: str) -> None:
     """What happened, and what to type next."""
     say(f"packmule: {_ended(message)}")
     if hint:
-        say(f"          {_ended(hint[0].upper() + hint[1:])}")
+        say(f"          {_ended(_begun(hint))}")
+
+
+def _begun(hint: str) -> str:
+    """With a capital, but a command or an option as it is typed."""
+    first = hint.split(maxsplit=1)[0]
+    return hint if first in _COMMANDS or not first.isalpha() else hint[0].upper() + hint[1:]
 
 
 def _ended(sentence: str) -> str:
@@ -47,25 +52,6 @@ def standing(row: BatchRow) -> str:
     if row.unknown:
         parts.append(f"{usd_short(row.unknown)} unknown")
     return ", ".join(parts)
-
-
-def say_estimate(sample: Sample, guess: Estimate | None, cap: int | None, warnings: list[str]) -> None:
-    """The card before spending: first prompt, items, low-likely-high, the price and where it is from."""
-    first = sample.first_prompt
-    say("First prompt:")
-    shown = first if len(first) <= SHOWN_PROMPT else f"{first[:SHOWN_PROMPT]} ... ({len(first):,} characters)"
-    say("\n".join(f"  {line}" for line in shown.splitlines()) or "  (empty)")
-    for warning in warnings:
-        say(f"Note: {warning}")
-    if guess is None:
-        say(f"{sample.items:,} items; the recipe names its models itself, so there is no estimate")
-        return
-    price = guess.price
-    rate = f"${usd(price.input[0][1] * 10**6)} in, ${usd(price.output[0][1] * 10**6)} out per million tokens"
-    day = f", {price.day}" if price.day else ""
-    say(f"{sample.items:,} items, about {guess.tokens_in:,} tokens in; price: {rate} ({price.source}{day})")
-    money = f"{usd_short(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
-    say(f"Estimate: {money}{'' if cap is None else f'; cap {usd_short(cap)}'}")
 
 
 def when(at_us: int | None) -> str:

@@ -11,6 +11,7 @@ import signal
 
 from packmule.cli.say import say
 from packmule.compose import Session
+from packmule.core.words import counted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,12 +35,13 @@ class Signals:
         self.number = self.number or number
         flying = self._session.in_flight
         if self._count == 1:
-            calls = f"{flying} call{'' if flying == 1 else 's'}"
+            calls = counted(flying, "call")
+            again = "Ctrl+C again" if number == signal.SIGINT else "Another signal"
             grace = f"(<= {self._session.grace_s:.0f} s)"
-            say(f"\nFinishing {calls} {grace}. Ctrl+C again drops them (they may still be billed).")
+            say(f"\nFinishing {calls} {grace}. {again} drops them (they may still be billed).")
             self._session.stop(f"signal {signal.Signals(number).name}")
         elif self._count == 2:  # noqa: PLR2004 - the second time
-            say(f"\nDropping {flying} calls; what they may cost is counted as unknown.")
+            say(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")
             self._session.drop()
         else:
             os._exit(128 + number)

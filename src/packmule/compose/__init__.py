@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from packmule.compose.desk import OVER, Desk, known_prices
 from packmule.compose.going_on import RETRIED, Again, resume, retry
-from packmule.compose.parts import loop_factory
+from packmule.compose.parts import is_simulated, loop_factory
 from packmule.compose.prepare import Prepared, prepare
-from packmule.compose.session import Outcome, Session, begin
+from packmule.compose.results import check_folder
+from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
 from packmule.compose.simulate import serve_sim
 from packmule.exports import ResultRecord
 
@@ -24,9 +25,13 @@ __all__ = [
     "ResultRecord",
     "Session",
     "begin",
+    "check_folder",
+    "folder_of",
+    "is_simulated",
     "known_prices",
     "loop_factory",
     "prepare",
+    "recipe_changed",
     "resume",
     "retry",
     "serve_sim",

@@ -30,6 +30,11 @@ def open_store(path: Path, *, create: bool = True) -> Store:
         return store
 
 
+def is_simulated(model: str) -> bool:
+    """Does this model only pretend, for free?"""
+    return model.startswith("sim/")
+
+
 class Parts:
     """Endpoints of one batch, made when first asked for; their transports are closed together."""
 

@@ -6,29 +6,33 @@ the first call.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
 
 from packmule.checks import load_schema
-from packmule.compose.parts import Parts
-from packmule.config import Order, check_limits
+from packmule.compose.parts import Parts, is_simulated
+from packmule.config import Order, check_sampling
 from packmule.core.batch import SourceMark, Spec, changes, identity, spec_digest
 from packmule.core.calls import Message, Request, TextPart
+from packmule.core.money import usd_short
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
+from packmule.core.words import counted
 from packmule.engine.world import Recipe
 from packmule.errors import SourceError, UsageError
 from packmule.recipes.loading import load_recipe, recipe_name, require_recipe
 from packmule.recipes.prompt import NAME as PROMPT
 from packmule.recipes.prompt import prompt_recipe
+from packmule.sources.cells import text_of
 from packmule.sources.opening import open_source
 from packmule.sources.source import Source
 from packmule.sources.template import Template, prompt_column
 from packmule.store import Store, batches
-from packmule.views.estimate import Estimate, Sample, estimate, take_sample
+from packmule.views.estimate import Calls, Estimate, Sample, estimate, take_sample
 
 Action = Literal["new", "resume", "extend", "finished"]
 _OVER = {"completed", "cancelled"}
@@ -36,7 +40,10 @@ _OVER = {"completed", "cancelled"}
 
 @dataclass(slots=True)
 class Prepared:
-    """A checked order. `existing` is the batch that the same words mean, `action` what they mean for it."""
+    """A checked order. `existing` is the batch that the same words mean, `action` what they mean for it.
+
+    `fields` are the columns that the prompt reads, `kept` says which limits stay although they were not given again.
+    """
 
     order: Order
     spec: Spec
@@ -47,46 +54,70 @@ class Prepared:
     action: Action = "new"
     existing: BatchRow | None = None
     differs: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     render: Callable[[Mapping[str, Any]], str] | None = None
+    fields: list[str] = field(default_factory=list)
+    empty: Counter[str] = field(default_factory=Counter)
 
     @property
     def free(self) -> bool:
         """No model of this batch can cost anything: simulated, or declared free."""
         models = self.spec.models
-        return bool(models) and all(m.startswith("sim/") or self.parts.endpoint(m).price.free for m in models)
+        return bool(models) and all(is_simulated(m) or self.parts.endpoint(m).price.free for m in models)
+
+    @property
+    def agreed(self) -> bool:
+        """Nobody need be asked: a cap that stops, or nothing to pay."""
+        limits = self.order.limits
+        return self.free or (limits.max_cost is not None and limits.on_budget == "stop")
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before spending; whole after `sample`."""
+        notes = [*self.source.warnings, *self.kept]
+        if self.render is not None and not self.fields:
+            notes.append("the prompt names no {column}, so every row gets the same prompt")
+        return notes + [f"{{{name}}} is empty in {counted(rows, 'row')}" for name, rows in self.empty.items()]
 
     def sample(self) -> Sample:
-        """Read the whole source once: how many items, how much text."""
-        extra = len(self.spec.system or "") + len(self.spec.schema or "")
-        return take_sample(self._prompts(), extra)
+        """Read what is still to be brought in of the source: how many items, how much text."""
+        self.empty.clear()
+        return take_sample(self._prompts())
 
     def _prompts(self) -> Iterator[str | None]:
-        for item in self.source.items():
+        start = self.existing.total if self.existing is not None else 0
+        for item in self.source.items(start):
             if item.skip:
                 yield None
             elif self.render is not None:
+                self.empty.update(name for name in self.fields if not text_of(item.data.get(name)).strip())
                 yield self.render(item.data)
             else:
                 yield " ".join(str(value) for value in item.data.values())
 
     def estimate(self, sample: Sample) -> Estimate | None:
-        """What all items may cost with the first model; None when only the recipe knows the model."""
-        if not self.spec.models:
+        """What the sampled items may cost with the first model; None when only the recipe knows the model."""
+        spec = self.spec
+        if not spec.models:
             return None
-        endpoint = self.parts.endpoint(self.spec.models[0])
+        endpoint = self.parts.endpoint(spec.models[0])
         request = Request(
-            self.spec.models,
+            spec.models,
             (Message("user", (TextPart(sample.first_prompt),)),),
-            max_output_tokens=self.spec.max_output_tokens,
+            system=spec.system,
+            schema=spec.schema,
+            max_output_tokens=spec.max_output_tokens,
         )
-        body = endpoint.encode(request, lambda _: b"")
-        calls = 1 if self.render is not None else int(getattr(self.recipe, "calls_max", 1) or 1)
-        return estimate(sample, endpoint.price, endpoint.bounds(request, body).tokens_out, calls)
+        bounds = endpoint.bounds(request, endpoint.encode(request, lambda _: b""))
+        most = int(getattr(self.recipe, "calls_max", 1) or 1)
+        calls = Calls(1 if self.render is not None else most, most)
+        extra = len(spec.system or "") + len(spec.schema or "")
+        return estimate(sample, endpoint.price, bounds, extra, calls)
 
 
 def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepared:
     """Check an order. Raises UsageError, SourceError, PreflightError; `store` None looks for no earlier batch."""
-    check_limits(order.limits)
+    check_sampling(order)
     parts = _parts(order, env)
     models = tuple(parts.canonical(model) for model in order.models)
     schema = load_schema(order.schema) if order.schema is not None else None
@@ -100,18 +131,45 @@ def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepar
         stdin=order.stdin,
         spool_dir=folder,
     )
-    name, recipe, render, prompt = _recipe(order, source.columns, schema, models)
+    name, recipe, template, prompt = _recipe(order, source.columns, schema, models)
     for model in models:
         parts.endpoint(model)
     spec = _spec(order, name, prompt, schema, models)
     mark = SourceMark(source.name, *_mark(source))
-    prepared = Prepared(order, spec, source, mark, recipe, parts, render=render)
+    prepared = Prepared(order, spec, source, mark, recipe, parts)
+    if template is not None:
+        prepared.render, prepared.fields = template.render, template.fields
     if store is not None:
         _look_back(prepared, store)
-    if prepared.existing is None and next(source.items(), None) is None:
-        message = f"{source.name}: there are no rows"
-        raise SourceError(message)
+    if prepared.existing is None:
+        _require_rows(source)
+    else:
+        _keep_limits(prepared, prepared.existing)
     return prepared
+
+
+def _require_rows(source: Source) -> None:
+    if next((item for item in source.items() if not item.skip), None) is not None:
+        return
+    if source.counts.filtered:
+        message = f"{source.name}: none of {counted(source.counts.rows, 'row')} passes --where and --skip"
+        raise SourceError(message, hint="see what the columns hold, and mend the pattern")
+    message = f"{source.name}: there are no rows"
+    raise SourceError(message)
+
+
+def _keep_limits(prepared: Prepared, row: BatchRow) -> None:
+    """A cap that is not given again stays: nobody lifts one by leaving it out."""
+    given, old = prepared.order.limits, row.limits
+    kept = given
+    if given.max_cost is None and old.max_cost is not None:
+        warn = "warn" if "warn" in {given.on_budget, old.on_budget} else "stop"
+        kept = msgspec.structs.replace(kept, max_cost=old.max_cost, on_budget=warn)
+        prepared.kept.append(f"the cap {usd_short(old.max_cost)} stays; --max-cost changes it")
+    if given.item_cap is None and old.item_cap is not None:
+        kept = msgspec.structs.replace(kept, item_cap=old.item_cap)
+        prepared.kept.append(f"the item cap {usd_short(old.item_cap)} stays; --item-cap changes it")
+    prepared.order = replace(prepared.order, limits=kept)
 
 
 def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) -> Recipe:
@@ -120,7 +178,7 @@ def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) 
         return _given(given if given is not None else row.spec.recipe)[1]
     schema = load_schema(msgspec.json.decode(row.spec.schema)) if row.spec.schema is not None else None
     columns = list(row.ingest_notes.get("columns", ()))
-    return prompt_recipe(_renderer(row.spec.prompt, columns), schema, row.limits.retries_invalid)
+    return prompt_recipe(_template(row.spec.prompt, columns).render, schema, row.limits.retries_invalid)
 
 
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
@@ -131,7 +189,7 @@ def _parts(order: Order, env: Mapping[str, str]) -> Parts:
 
 def _recipe(
     order: Order, columns: list[str], schema: CheckedSchema | None, models: tuple[str, ...]
-) -> tuple[str, Recipe, Callable[[Mapping[str, Any]], str] | None, str | None]:
+) -> tuple[str, Recipe, Template | None, str | None]:
     if order.recipe is not None:
         if order.prompt is not None or order.schema is not None:
             message = "--recipe does its own asking, so --prompt and --schema have no place beside it"
@@ -141,9 +199,8 @@ def _recipe(
     if not models:
         message = "no model is named"
         raise UsageError(message, hint="give one with --model, for example --model openai/gpt-5-mini or sim/small")
-    render = _renderer(order.prompt, columns)
-    prompt = order.prompt if order.prompt is not None else None
-    return PROMPT, prompt_recipe(render, schema, order.limits.retries_invalid), render, prompt
+    template = _template(order.prompt, columns)
+    return PROMPT, prompt_recipe(template.render, schema, order.limits.retries_invalid), template, order.prompt
 
 
 def _given(recipe: str | Callable[..., Any]) -> tuple[str, Recipe]:
@@ -153,14 +210,13 @@ def _given(recipe: str | Callable[..., Any]) -> tuple[str, Recipe]:
     return recipe_name(recipe), recipe
 
 
-def _renderer(prompt: str | None, columns: list[str]) -> Callable[[Mapping[str, Any]], str]:
-    if prompt is not None:
-        if not prompt.strip():
-            message = "the prompt is empty"
-            raise UsageError(message, hint="say what to ask, like --prompt 'Summarise: {text}'")
-        return Template(prompt, columns).render
-    column = prompt_column(columns)
-    return lambda data: str(data.get(column) or "")
+def _template(prompt: str | None, columns: list[str]) -> Template:
+    if prompt is None:
+        return Template.of_column(prompt_column(columns))
+    if not prompt.strip():
+        message = "the prompt is empty"
+        raise UsageError(message, hint="say what to ask, like --prompt 'Summarise: {text}'")
+    return Template(prompt, columns)
 
 
 def _spec(order: Order, recipe: str, prompt: str | None, schema: CheckedSchema | None, models: tuple[str, ...]) -> Spec:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from packmule.compose.parts import Parts
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow, ResultRow
@@ -30,9 +32,18 @@ def check_folder(folder: Path) -> None:
         raise PreflightError(message, hint="choose another with -o") from None
 
 
+def batch_in(folder: Path) -> str | None:
+    """Whose results lie there, None when none are or nobody can tell."""
+    try:
+        found = msgspec.json.decode((folder / "summary.json").read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found.get("batch_id") if isinstance(found, dict) else None
+
+
 def records(store: Store, row: BatchRow) -> Iterator[ResultRecord]:
     """One record an item, in input order. After a budget stop, items never begun are shown as skipped (batch cap)."""
-    capped = row.state == "stopped" and row.reason == "budget"
+    capped = _capped(row)
     return (_record(result, capped=capped) for result in reads.results(store, row.batch))
 
 
@@ -52,6 +63,11 @@ def summary(store: Store, row: BatchRow, parts: Parts | None = None) -> dict[str
         name: getattr(row, name)
         for name in ("total", "completed", "failed", "skipped", "blocked", "cancelled", "pending")
     }
+    if _capped(row):
+        # As in the records: what the money never reached was skipped by the cap.
+        never = reads.never_begun(store, row.batch)
+        counts["pending"] -= never
+        counts["skipped"] += never
     cap = row.limits.max_cost
     return {
         "batch_id": row.id,
@@ -72,6 +88,10 @@ def summary(store: Store, row: BatchRow, parts: Parts | None = None) -> dict[str
         "ended_at": _time(row.ended_at),
         "failures": [{"reason": reason, "items": count} for reason, count in reads.failures(store, row.batch)],
     }
+
+
+def _capped(row: BatchRow) -> bool:
+    return row.state == "stopped" and row.reason == "budget"
 
 
 def _prices(row: BatchRow, parts: Parts | None) -> dict[str, Any]:

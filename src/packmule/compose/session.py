@@ -16,7 +16,7 @@ from typing import Any
 from packmule.checks import check_text, load_schema
 from packmule.compose.parts import Parts
 from packmule.compose.prepare import Prepared
-from packmule.compose.results import check_folder, write_batch
+from packmule.compose.results import batch_in, check_folder, write_batch
 from packmule.config import OUT
 from packmule.core.batch import Limits, Plan, SourceMark, changes
 from packmule.core.endings import Ending
@@ -25,6 +25,8 @@ from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
 from packmule.engine.runner import GRACE_S, Runner
 from packmule.engine.world import ItemChange, Recipe, World
+from packmule.recipes.loading import source_digest
+from packmule.recipes.prompt import NAME as PROMPT
 from packmule.sources.source import Source
 from packmule.store import BatchJournal, Store, batches
 
@@ -46,6 +48,10 @@ class Session:
     """Holds the lease of one batch from construction to `close`."""
 
     grace_s = GRACE_S
+    replaces: str | None
+    """The other batch whose results lie in this one's folder, and will be replaced."""
+    recipe_changed: bool
+    """The recipe's file is not as it was when the batch began."""
 
     def __init__(
         self,
@@ -60,8 +66,11 @@ class Session:
         self.store = store
         self.parts = parts
         self.recipe = recipe
-        self.out_dir = out_dir or Path(row.out_dir or OUT / row.id)
+        self.out_dir = folder_of(row, out_dir)
         check_folder(self.out_dir)
+        other = batch_in(self.out_dir)
+        self.replaces = other if other != row.id else None
+        self.recipe_changed = recipe_changed(row, recipe)
         self.epoch, self._lock = batches.take_lease(store, row, take_over=take_over)
         self.lost = batches.recover(store, batches.reload(store, row.batch), self.epoch)
         store.write("set_out_dir", (str(self.out_dir), row.batch))
@@ -88,6 +97,7 @@ class Session:
             "filtered": counts.filtered,
             "renamed": counts.renamed,
             "warnings": list(source.warnings),
+            "recipe_sha256": source_digest(self.recipe) if row.spec.recipe != PROMPT else None,
         }
         batches.ingested(self.store, row, mark, notes)
 
@@ -163,6 +173,8 @@ def begin(prepared: Prepared, store: Store, who: str) -> Session:
     row = prepared.existing
     if row is None:
         batch_id = new_id(now_us)
+        # Before there is a batch: a folder that cannot be written leaves nothing behind.
+        check_folder(order.out_dir or OUT / batch_id)
         row = batches.create(store, batch_id, Plan(prepared.spec, mark, order.limits), order.command, now_us)
     session = Session(store, row, prepared.recipe, prepared.parts, order.out_dir, take_over=order.take_over)
     try:
@@ -177,6 +189,17 @@ def begin(prepared: Prepared, store: Store, who: str) -> Session:
         session.close()
         raise
     return session
+
+
+def folder_of(row: BatchRow, given: Path | None = None) -> Path:
+    """Where a batch's results go: where asked now, where they went before, or the usual place."""
+    return given or Path(row.out_dir or OUT / row.id)
+
+
+def recipe_changed(row: BatchRow, recipe: Recipe) -> bool:
+    """Is the recipe's file another than when the batch began?"""
+    before = row.ingest_notes.get("recipe_sha256")
+    return before is not None and before != source_digest(recipe)
 
 
 def new_id(now_us: int) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
+from packmule.core.money import dollars_up, usd_short
 from packmule.core.retry import RetryPolicy
 from packmule.errors import UsageError
 
@@ -119,6 +120,5 @@ def refuse_low_cap(limits: Limits, committed: int) -> None:
     """A cap cannot be lowered below what is or may be owed."""
     cap = cap_of(limits)
     if cap is not None and cap < committed:
-        least = -(-committed // 10**10) / 100
-        message = f"the cap ${cap / 10**12:.2f} is below what this batch has spent or may owe already"
-        raise UsageError(message, hint=f"the least it can be is --max-cost {least:.2f}")
+        message = f"the cap {usd_short(cap)} is below what this batch has spent or may owe already"
+        raise UsageError(message, hint=f"the least it can be is --max-cost {dollars_up(committed)}")

@@ -92,6 +92,11 @@ def usd(pico: int) -> str:
     return f"{whole}.{cents.ljust(2, '0')}"
 
 
+def dollars_up(pico: int) -> str:
+    """Whole cents, rounded up: an amount of dollars that is enough, as one types it."""
+    return f"{-(-pico // (PICO // 100)) / 100:.2f}"
+
+
 def usd_short(pico: int) -> str:
     """For people: '$0.41', four places below a cent-sized amount, never '$0.00' for something that is not zero."""
     amount = Decimal(pico) / PICO

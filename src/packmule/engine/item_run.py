@@ -50,7 +50,7 @@ class ItemRun:
         self.model: str | None = None
         self.unused = 0
         self.unknown_pico = 0
-        self.cut = False
+        self.remark = ""
         self.on_state: Any = None
         self.on_note: Any = None
         self._asked: dict[bytes, int] = {}

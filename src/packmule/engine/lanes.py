@@ -262,7 +262,9 @@ class Lanes:
         ended = judge(waiting, answer)
         ended.cost, ended.model = cost, waiting.endpoint.model
         if answer.finish == "length":
-            run.cut = True
+            run.remark = "the answer was cut at the output bound"
+        elif usage is None:
+            run.remark = "the provider reported no usage: counted at the worst case"
         self.end_call(waiting, ended)
 
     def _faulted(self, waiting: Waiting, fault: Fault, bucket: BucketState, held: int, latency_ms: int) -> None:
@@ -345,4 +347,4 @@ class Lanes:
 
 
 def _words(fault: Fault) -> str:
-    return fault.kind.replace("_", " ")
+    return {"connect": "no connection", "reset": "connection lost"}.get(fault.kind, fault.kind.replace("_", " "))

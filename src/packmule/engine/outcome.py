@@ -32,7 +32,7 @@ async def outcome(recipe: Recipe, run: ItemRun, ask: Ask) -> tuple[str, bytes | 
         return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own code
         return "fail", None, f"the recipe raised {type(error).__name__}: {error}"
-    return "complete", data, "the answer was cut at the output bound" if run.cut else ""
+    return "complete", data, run.remark
 
 
 class Refusals:

@@ -18,7 +18,7 @@ from packmule.core.batch import Limits
 from packmule.core.calls import Fault
 from packmule.core.endings import Ending
 from packmule.core.ledger import Ledger
-from packmule.core.money import usd_short
+from packmule.core.money import dollars_up, usd_short
 from packmule.core.ports import Journal
 from packmule.core.rows import BatchRow, ItemRow
 from packmule.core.states import BATCH, move
@@ -72,6 +72,7 @@ class Runner:
         self._over = asyncio.Event()
         self._fatal: BaseException | None = None
         self._refusals = Refusals()
+        self._warned_cap: int | None = None
         self._feeder = Feeder(self._fetch, 2 * self.limits.concurrency)
         self._feeding = False
 
@@ -302,11 +303,19 @@ class Runner:
     def on_attempt_end(self, waiting: Waiting) -> None:
         """An attempt landed."""
         run = waiting.run
+        self._watch_cap()
         if run.on_way == 0:
             if run.landed is not None:
                 run.landed.set()
             if self.stopping is not None and not waiting.future.done():
                 run.close("stop", self.stopping.reason)
+
+    def _watch_cap(self) -> None:
+        """A cap that only warns does so once."""
+        cap, spent = self.ledger.cap, self.ledger.settled + self.ledger.unknown
+        if cap is not None and not self.ledger.stops and spent > cap and self._warned_cap != cap:
+            self._warned_cap = cap
+            self.note("over_cap", {"reason": f"{usd_short(spent)} is above {usd_short(cap)}, which only warns"})
 
     def on_blocked(self, waiting: Waiting) -> None:
         """The item's own cap is reached."""
@@ -320,11 +329,10 @@ class Runner:
         if any(run.begun and (run.answered or not run.waiting) for run in self.runs.values()):
             # A recipe that has its answer may finish, and free what it was promised.
             return
-        cap = usd_short(self.limits.max_cost or 0)
-        left = usd_short(max(0, self.ledger.left or 0))
-        self.stop(
-            Ending("stopped", "budget", f"the cap {cap} is reached: {left} is left, too little for the next item")
-        )
+        least = min(map(self.tap.cap_for, self.tap.waiting), default=0)
+        cap, left = usd_short(self.limits.max_cost or 0), usd_short(max(0, self.ledger.left or 0))
+        detail = f"the cap {cap} is reached: {left} is left, too little for the next item; it takes a cap of at least"
+        self.stop(Ending("stopped", "budget", f"{detail} ${dollars_up(least)}"))
 
     def on_halt(self, bucket: BucketState, fault: Fault) -> None:
         """The key or the purse: waiting does not help. Other models of the same calls take over where there are any."""

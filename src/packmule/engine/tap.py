@@ -164,6 +164,13 @@ class Tap:
         """What the item of a first call may take in all."""
         return need_of(waiting.worst, waiting.run.calls_max, self.largest_item)
 
+    def cap_for(self, waiting: Waiting) -> int:
+        """The least cap that would let this call go when nothing is on its way."""
+        ledger = self.ledger
+        if waiting.run.begun:
+            return ledger.committed + waiting.worst
+        return ledger.settled + ledger.unknown + max(ledger.promised, ledger.held) + self.need(waiting)
+
     def _take(self, bucket: BucketState, waiting: Waiting) -> Waiting:
         if self.over_item_cap(waiting):
             waiting.blocked = True

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,14 @@ def require_recipe(function: object, name: str) -> None:
 def recipe_name(function: Callable[..., Any]) -> str:
     """The name by which a batch remembers a recipe given as a function."""
     return f"{function.__module__}:{function.__qualname__}"
+
+
+def source_digest(function: Callable[..., Any]) -> str | None:
+    """sha256 (hex) of the file that a recipe is written in; None where there is no such file."""
+    try:
+        return sha256(Path(inspect.getsourcefile(function) or "").read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return None
 
 
 def _module(place: str, spec: str) -> ModuleType:

@@ -7,6 +7,7 @@ from typing import Any
 
 from packmule.core.items import Item
 from packmule.core.ports import CheckedSchema
+from packmule.errors import SourceError
 
 NAME = "prompt"
 
@@ -17,7 +18,11 @@ def prompt_recipe(
     """The recipe for a rendered prompt. Its output is the answer's text, or the schema's value."""
 
     async def recipe(item: Item, ask: Callable[..., Any]) -> object:
-        reply = await ask(render(item.data), schema=schema)
+        prompt = render(item.data)
+        if not prompt.strip():
+            message = "the prompt is empty; nothing was sent"
+            raise SourceError(message)
+        reply = await ask(prompt, schema=schema)
         return reply.text if schema is None else reply
 
     # What one item may need at most, so that the money near the cap does not end in half-made items.

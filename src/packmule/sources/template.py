@@ -40,6 +40,13 @@ class Template:
         self._parts.append((literal + text[at:], None))
         self.fields = list(dict.fromkeys(field for _, field in self._parts if field is not None))
 
+    @classmethod
+    def of_column(cls, column: str) -> Template:
+        """The prompt is the cell of this column, as it is."""
+        template = cls("", ())
+        template._parts, template.fields = [("", column)], [column]
+        return template
+
     def render(self, data: Mapping[str, Any]) -> str:
         """The prompt of one row; a field that this row lacks is empty."""
         pieces = []

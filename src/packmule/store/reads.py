@@ -60,6 +60,12 @@ def largest_item(store: Store, batch: int) -> int:
     return int(row[0]) if row else 0
 
 
+def never_begun(store: Store, batch: int) -> int:
+    """Pending items that no attempt was made for."""
+    row = store.one("count_never_begun", (batch,))
+    return int(row[0]) if row else 0
+
+
 def failures(store: Store, batch: int, limit: int = 5) -> list[tuple[str, int]]:
     """The commonest reasons why items failed."""
     return [(reason or "", int(count)) for reason, count in store.read("failure_reasons", (batch, limit))]

@@ -1,33 +1,46 @@
 """What a batch may cost, said before a cent is spent: low, likely, high, with the price's source and day.
 
-Tokens are guessed from characters: five, four and three a token. Answers are guessed from the prompt's length, and
-the high figure takes every answer at its bound. An estimate binds nobody; the cap does.
+Low and likely guess tokens from characters (five and four a token) and answers from the prompt's length. High is what
+the ledger would hold for every call: each answer at its bound, each call that an item may make. It binds nobody; the
+cap does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 
-from packmule.core.calls import Usage
-from packmule.core.money import Price, cost_of
+from packmule.core.calls import Bounds, Usage
+from packmule.core.money import Price, cost_of, worst_case
+from packmule.core.rows import BatchRow
 
 OUT_LOW = 20
 OUT_LIKELY_MIN = 80
 OUT_SHARE = 4
+CHARS_LOW = 5
+CHARS_LIKELY = 4
 
 
 class Sample(Struct, frozen=True):
-    """What was counted: items to do, and characters of all their prompts with what goes along with each."""
+    """What was counted: items to do, characters and JSON bytes of all their prompts."""
 
     items: int
     chars: int
+    size: int
     first_prompt: str
 
 
+class Calls(Struct, frozen=True):
+    """How many calls one item makes: likely, and at most."""
+
+    likely: int = 1
+    most: int = 1
+
+
 class Estimate(Struct, frozen=True):
-    """Picodollars for all calls of the batch, one call an item unless the recipe says otherwise."""
+    """Picodollars for all calls of the batch; `tokens_in` is the likely figure for all of them."""
 
     items: int
     low: int
@@ -37,28 +50,47 @@ class Estimate(Struct, frozen=True):
     price: Price
 
 
-def take_sample(prompts: Iterable[str | None], extra_chars: int) -> Sample:
-    """Count the items to do (None: skipped) and the characters they send; `extra_chars` go along with each."""
-    items = chars = 0
+def take_sample(prompts: Iterable[str | None]) -> Sample:
+    """Count the items to do (None: skipped) and what they send."""
+    items = chars = size = 0
     first = ""
     for prompt in prompts:
         if prompt is not None:
             first = first if items else prompt
-            chars += len(prompt) + extra_chars
+            chars += len(prompt)
+            size += _size(prompt)
             items += 1
-    return Sample(items, chars, first)
+    return Sample(items, chars, size, first)
 
 
-def estimate(sample: Sample, price: Price, out_bound: int, calls: int = 1) -> Estimate:
-    """Low, likely and high cost of `sample.items` items of `calls` calls each at `price`."""
-    mean = sample.chars / sample.items if sample.items else 0.0
-    tokens = {name: max(1, round(mean / chars)) for name, chars in (("low", 5), ("likely", 4), ("high", 3))}
-    outs = {
-        "low": min(out_bound, OUT_LOW),
-        "likely": min(out_bound, max(OUT_LIKELY_MIN, tokens["likely"] // OUT_SHARE)),
-        "high": out_bound,
-    }
-    costs = {name: sample.items * calls * cost_of(price, Usage(tokens[name], outs[name])) for name in tokens}
+def estimate(sample: Sample, price: Price, bounds: Bounds, extra_chars: int, calls: Calls) -> Estimate:
+    """Low, likely and high cost of a sample at `price`.
+
+    `bounds` are those of the request with the first prompt; `extra_chars` go along with every prompt.
+    """
+    items = sample.items
+    mean = sample.chars / items + extra_chars if items else 0.0
+    low_in, likely_in = (max(1, round(mean / chars)) for chars in (CHARS_LOW, CHARS_LIKELY))
+    low_out = min(bounds.tokens_out, OUT_LOW)
+    likely_out = min(bounds.tokens_out, max(OUT_LIKELY_MIN, likely_in // OUT_SHARE))
+    most_in = bounds.tokens_in - _size(sample.first_prompt) + (-(-sample.size // items) if items else 0)
     return Estimate(
-        sample.items, costs["low"], costs["likely"], costs["high"], sample.items * calls * tokens["likely"], price
+        items,
+        low=items * calls.likely * cost_of(price, Usage(low_in, low_out)),
+        likely=items * calls.likely * cost_of(price, Usage(likely_in, likely_out)),
+        high=items * calls.most * worst_case(price, Bounds(most_in, bounds.tokens_out)),
+        tokens_in=items * calls.likely * likely_in,
+        price=price,
     )
+
+
+def price_of_rest(row: BatchRow) -> int | None:
+    """What the pending items may cost at the mean price of the completed ones; None before there is one."""
+    if not row.completed or not row.pending:
+        return None
+    return row.settled * row.pending // row.completed
+
+
+def _size(prompt: str) -> int:
+    """Bytes of a prompt inside a body."""
+    return len(msgspec.json.encode(prompt)) - 2

@@ -75,7 +75,8 @@ def progress_line(progress: Progress) -> str:
     share = f" {100 * progress.done // progress.total}%" if progress.total else ""
     money = usd_short(progress.settled)
     if progress.cap is not None:
-        money += f" of {usd_short(progress.cap)}"
+        over = " (above the cap)" if progress.settled + progress.unknown > progress.cap else ""
+        money += f" of {usd_short(progress.cap)}{over}"
     if progress.unknown:
         money += f" + {usd_short(progress.unknown)} unknown"
     parts = [f"{progress.done:,}/{progress.total:,}{share}", money]

@@ -157,6 +157,10 @@ SELECT coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_
     sum(state != 'not_sent'), coalesce(sum(latency_ms), 0), max(model)
 FROM attempts WHERE batch = ? AND seq = ?;
 
+-- name: count_never_begun
+SELECT count(*) FROM items i WHERE i.batch = ? AND i.state = 'pending' AND NOT (i.begun AND EXISTS (
+    SELECT 1 FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq AND a.state != 'not_sent'));
+
 -- name: unknown_attempts
 SELECT i.key, a.seq, a.number, a.nth, a.model, a.worst, a.fault, a.message, a.started_at
 FROM attempts a JOIN items i USING (batch, seq)

@@ -1,0 +1,94 @@
+"""Before money is spent: what these words mean, what it may cost, and whether somebody agrees."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from packmule.cli.guard import INTERRUPTED
+from packmule.cli.say import say, standing
+from packmule.compose import Prepared
+from packmule.core.money import usd, usd_short
+from packmule.core.rows import BatchRow
+from packmule.core.words import counted
+from packmule.errors import ConsentNeeded
+from packmule.views.estimate import Estimate, Sample, price_of_rest
+
+SHOWN_PROMPT = 600
+_VERBS = {"resume": "resuming", "extend": "extending", "finished": "finished already:"}
+
+
+def announce(prepared: Prepared) -> int:
+    """Say what is to be done and what it may cost; returns the likely cost in picodollars, 1 where nobody knows."""
+    row = prepared.existing
+    if row is not None:
+        say(f"{_VERBS[prepared.action]} {row.id}: {standing(row)}")
+    if prepared.differs:
+        say(f"A new batch: it differs from {prepared.differs[0]}")
+    if prepared.action == "finished":
+        return 0
+    if prepared.action == "resume" and row is not None and row.ingested and row.completed:
+        return _say_rest(prepared, row)
+    return _say_card(prepared)
+
+
+def agree(prepared: Prepared, likely: int, *, yes: bool) -> None:
+    """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
+    if yes or prepared.agreed or likely == 0:
+        return
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        message = "this costs money, and nobody has agreed to it"
+        raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
+    try:
+        agreed = typer.confirm("Spend it?", err=True)
+    except typer.Abort:
+        say()
+        raise typer.Exit(INTERRUPTED) from None
+    if not agreed:
+        message = "not agreed; nothing was sent"
+        raise ConsentNeeded(message)
+
+
+def _say_rest(prepared: Prepared, row: BatchRow) -> int:
+    for note in prepared.kept:
+        say(f"Note: {note}")
+    rest = price_of_rest(row)
+    if rest is None:
+        return 0
+    say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
+    return rest
+
+
+def _say_card(prepared: Prepared) -> int:
+    """First prompt, items, low-likely-high, the price and where it is from."""
+    sample = prepared.sample()
+    guess = prepared.estimate(sample)
+    first = sample.first_prompt
+    say("First row:" if prepared.render is None else "First prompt:")
+    shown = first if len(first) <= SHOWN_PROMPT else f"{first[:SHOWN_PROMPT]} ... ({len(first):,} characters)"
+    say("\n".join(f"  {line}" for line in shown.splitlines()) or "  (empty)")
+    for note in prepared.notes:
+        say(f"Note: {note}")
+    if guess is None:
+        say(f"{counted(sample.items, 'item')}; the recipe names its models itself, so there is no estimate")
+        return 1
+    _say_estimate(prepared, sample, guess)
+    return guess.likely
+
+
+def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:
+    price = guess.price
+    rate = f"${usd(price.input[0][1] * 10**6)} in, ${usd(price.output[0][1] * 10**6)} out per million tokens"
+    day = f", {price.day}" if price.day else ""
+    items = counted(sample.items, "item")
+    say(f"{items}, about {guess.tokens_in:,} tokens in; price: {rate} ({price.source}{day})")
+    money = f"{usd_short(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
+    say(f"Estimate: {money}{_cap(prepared)}")
+    if prepared.render is None and not hasattr(prepared.recipe, "calls_max"):
+        say("Note: for one call an item, because the recipe does not say how many it makes (recipe.calls_max = N)")
+
+
+def _cap(prepared: Prepared) -> str:
+    cap = prepared.order.limits.max_cost
+    return "" if cap is None else f"; cap {usd_short(cap)}"
