@@ -60,3 +60,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
         return getattr(api, name)
     message = f"module 'packmule' has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

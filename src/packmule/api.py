@@ -25,6 +25,7 @@ from packmule.errors import ConsentNeeded, PackmuleError
 from packmule.views.progress import Progress
 
 POLL_S = 0.2
+WHO = "python"
 __all__ = ["Batch", "Handle", "Result", "Results"]
 
 
@@ -133,6 +134,10 @@ class Handle:
         """Stop; `now` drops what is on its way and counts it as unknown. The batch can be run again later."""
         self._wish("stop", {"reason": "person", "now": now})
 
+    def ask_to_stop(self) -> None:
+        """As `stop`, without waiting for the runner's answer."""
+        self._desk.wish(self._row, "stop", {"reason": "person", "now": False}, WHO)
+
     def wait(self, timeout_s: float | None = None) -> Results:
         """Block until the batch has ended. Raises TimeoutError, or what ended it."""
         self._join(timeout_s)
@@ -144,7 +149,7 @@ class Handle:
         return Results(self._desk, self._desk.now(self._row))
 
     def _wish(self, kind: str, data: dict[str, Any]) -> None:
-        wish = self._desk.wish(self._row, kind, data, "python")
+        wish = self._desk.wish(self._row, kind, data, WHO)
         while self.running and self._desk.answered(wish) is None:
             self._join(POLL_S / 4)
 
@@ -247,7 +252,7 @@ class Batch:
         if not (self._yes or prepared.agreed):
             message = "this costs money, and nobody has agreed to it"
             raise ConsentNeeded(message, hint="give max_cost=2.00 (a cap is consent) or yes=True")
-        session = begin(prepared, desk.store, "python")
+        session = begin(prepared, desk.store, WHO)
         handle = Handle(desk, session.row)
         handle._drive(session, self._on_change)  # noqa: SLF001 - the two classes are one face
         return handle
@@ -271,7 +276,8 @@ class Batch:
         try:
             return await asyncio.to_thread(handle.wait)
         except asyncio.CancelledError:
-            handle.stop()
+            # The wish is on disk in an instant; the runner's answer is not waited for on the caller's loop.
+            handle.ask_to_stop()
             raise
 
 

@@ -168,3 +168,46 @@ def test_two_batches_share_one_store_in_one_process(tmp_path: Path) -> None:
     assert one.batch_id != two.batch_id
     assert one.wait(30).complete
     assert two.wait(30).complete
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"concurrency": "16"}, "concurrency must be a number"),
+        ({"concurrency": 2.5}, "concurrency: Expected `int`"),
+        ({"on_budget": "ignore"}, "on_budget: Invalid enum value"),
+        ({"rpm": 0}, "rpm 0 is too small"),
+        ({"price_in": 1}, "price_in and price_out go together"),
+        ({"max_cost": -1}, "max_cost -1"),
+    ],
+)
+def test_limits_are_plain_parameters_and_bad_ones_are_named(tmp_path: Path, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(packmule.UsageError, match=says):
+        batch(tmp_path, **given)
+
+
+def test_dollars_a_million_are_what_prices_are_given_in(tmp_path: Path) -> None:
+    found = batch(tmp_path, TEXTS[:2], price_in=1, price_out="2.50").run()
+    used = [(r.tokens_in, r.tokens_out, float(r.cost_usd)) for r in found]
+    assert all(cost == pytest.approx((a * 1 + b * 2.5) / 1e6) for a, b, cost in used)
+    assert "completed" in repr(found)
+
+
+def test_a_cancelled_coroutine_stops_its_batch_and_frees_the_loop_at_once(tmp_path: Path) -> None:
+    made = batch(tmp_path, sim_scenario=slow(tmp_path, 2.0), concurrency=2)
+
+    async def main() -> float:
+        task = asyncio.create_task(made.arun())
+        await asyncio.sleep(1.0)
+        task.cancel()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(main()) < 1.5
+    assert made.run().complete
+
+
+def test_only_what_is_meant_for_people_is_listed() -> None:
+    assert set(dir(packmule)) == set(packmule.__all__)

@@ -119,11 +119,21 @@ def test_unknown_price(tmp_path: Path) -> None:
         ("--limit", "0"),
         ("--retry-count", "-1"),
         ("--max-cost", "nan"),
+        ("--max-output-tokens", "0"),
+        ("--temperature", "-0.5"),
+        ("--temperature", "nan"),
+        ("--rpm", "inf"),
+        ("--timeout", "nan"),
     ],
 )
 def test_limits_that_make_no_sense_name_their_option(tmp_path: Path, option: str, value: str) -> None:
     rows(tmp_path, 1)
     refused(tmp_path, "run", "rows.csv", *ASK, option, value, code=2, says=option)
+
+
+def test_a_filter_that_no_row_passes_is_refused(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    refused(tmp_path, "run", "rows.csv", *ASK, "--where", "text~nowhere", code=2, says="none of 3 rows passes")
 
 
 def test_output_folder_that_cannot_be_written(tmp_path: Path) -> None:

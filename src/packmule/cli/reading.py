@@ -18,6 +18,7 @@ from packmule.config import store_path
 from packmule.core.money import usd, usd_short
 from packmule.core.words import counted
 from packmule.errors import UsageError
+from packmule.views.events import event_text
 
 EVENTS_SHOWN = 12
 
@@ -58,7 +59,7 @@ def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
     for reason, count in desk.failures(row):
         tell(f"  failed   {count:,} x {reason}")
     for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
-        tell(f"  {when(at)}  {kind}  {data.get('detail') or data.get('reason') or ''}".rstrip())
+        tell(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip())
 
 
 def export(

@@ -111,6 +111,11 @@ def changes(before: Struct, after: Struct) -> tuple[Change, ...]:
     return tuple(Change(name, old, new) for name, old, new in pairs if old != new)
 
 
+def limits_event(before: Limits, after: Limits, who: str) -> dict[str, object]:
+    """What the change feed says of changed limits."""
+    return {"who": who, "changes": {change.name: [change.before, change.after] for change in changes(before, after)}}
+
+
 def cap_of(limits: Limits) -> int | None:
     """The cap that stops, None when there is none or it only warns."""
     return limits.max_cost if limits.on_budget == "stop" else None

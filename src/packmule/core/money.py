@@ -103,4 +103,6 @@ def usd_short(pico: int) -> str:
     if pico == 0 or abs(amount) >= Decimal("0.10"):
         return f"${amount:.2f}"
     short = f"${amount:.4f}"
-    return short if short != "$0.0000" else "<$0.0001"
+    if short == "$0.0000":
+        return "<$0.0001"
+    return short.removesuffix("00")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from packmule.core.batch import Limits, cap_of, changes, refuse_low_cap
+from packmule.core.batch import Limits, cap_of, limits_event, refuse_low_cap
 from packmule.core.endings import Ending
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
@@ -135,8 +135,7 @@ class Monitor:
         group = runner.recorder.group
         group.statements.append(("set_limits", (_text(limits), runner.row.batch)))
         group.statements.append(("set_cap", (cap_of(limits), runner.row.batch)))
-        diff = {change.name: [change.before, change.after] for change in changes(before, limits)}
-        runner.note("limits", {"who": who, "changes": diff})
+        runner.note("limits", limits_event(before, limits, who))
         runner.relimit(limits)
         return "done"
 

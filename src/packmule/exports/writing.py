@@ -70,7 +70,8 @@ def format_of(path: Path) -> Format:
         if path.suffix.lower() == f".{kind}":
             found: Format = kind
             return found
-    message = f"{path} has no extension that says how to write it"
+    ending = f"{path.suffix} is no format" if path.suffix else "no extension says a format"
+    message = f"{path}: {ending} that results can be written in"
     raise UsageError(message, hint="end it in .jsonl, .csv or .parquet")
 
 

@@ -153,7 +153,8 @@ def load_scenario(path: Path) -> Scenario:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"the scenario {path} cannot be read: {error}"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"the scenario {path} cannot be read: {reason}"
         raise UsageError(message) from error
     return parse_scenario(text, str(path))
 

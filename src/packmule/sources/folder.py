@@ -60,7 +60,8 @@ class FolderFiles:
             except SourceError as error:
                 reason = error.message.removeprefix(f"{path} ")
             else:
-                reason = "" if file.survey.encoding else "looks like a binary file"
+                reason = "empty" if file.survey.size_bytes == 0 else ""
+                reason = reason or ("" if file.survey.encoding else "looks like a binary file")
         if reason:
             self.left_out.setdefault(reason, []).append(path)
             return None

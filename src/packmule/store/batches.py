@@ -14,6 +14,7 @@ from packmule.core.batch import (
     SourceMark,
     cap_of,
     identity,
+    limits_event,
     refuse_low_cap,
     spec_digest,
 )
@@ -168,7 +169,7 @@ def set_limits(store: Store, row: BatchRow, limits: Limits, now_us: int, who: st
     with store.transaction() as connection:
         connection.execute(SQL["set_limits"], (_text(limits), row.batch))
         connection.execute(SQL["set_cap"], (cap_of(limits), row.batch))
-        data = _text({"who": who, "before": row.limits, "after": limits})
+        data = _text(limits_event(row.limits, limits, who))
         connection.execute(SQL["add_event"], (row.batch, now_us, "limits", data))
 
 

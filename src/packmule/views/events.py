@@ -1,0 +1,45 @@
+"""What happened to a batch, as one line for people: every face words an event the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from packmule.core.money import usd, usd_short
+
+_MONEY = ("max_cost", "item_cap")
+_PRICES = ("price_in", "price_out")
+
+
+def event_text(kind: str, data: dict[str, Any]) -> str:
+    """The details of an event of this kind; empty where there are none."""
+    match kind:
+        case "limits":
+            changes = data.get("changes", {}).items()
+            return ", ".join(
+                f"{_name(name)} {_value(name, old)} -> {_value(name, new)}" for name, (old, new) in changes
+            )
+        case "wish":
+            return f"{data['kind']} ({data['who']}): {data['answer']}"
+        case "round":
+            settings = [f"{_name(name)} {value}" for name, value in data.items() if name != "number"]
+            return ", ".join([f"round {data.get('number', 0)}", *settings])
+        case "written_off":
+            return f"{usd_short(data['amount'])} counted as spent"
+        case "halted":
+            return f"{data['model']}: {data['reason']}"
+        case _:
+            return str(data.get("detail") or data.get("reason") or "")
+
+
+def _name(name: str) -> str:
+    return name.removesuffix("_s").replace("_", "-")
+
+
+def _value(name: str, value: Any) -> str:  # noqa: ANN401 - any limit
+    if value is None:
+        return "none"
+    if name in _MONEY:
+        return usd_short(value)
+    if name in _PRICES:
+        return f"${usd(value * 10**6)}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,204 @@
+"""What is said and asked before money is spent, from a person's side."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import CLEAN, MODEL, PROMPT, packmule, results, rows, slow, start
+
+RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out")
+PAID = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-mini")
+# A session leader that opens a terminal has it as its own, so that Ctrl+C is a signal to it.
+OWN_TERMINAL = """
+import os, sys
+os.open(os.ttyname(0), os.O_RDWR)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+BOUND = ("--max-output-tokens", "60", "--concurrency", "2")
+
+
+def stopped_by_budget(folder: Path) -> str:
+    rows(folder, 30)
+    said = packmule(folder, *RUN, *BOUND, "--max-cost", "0.0007")
+    assert said.code == 4, said.err
+    return said.err
+
+
+def test_a_cap_that_is_not_given_again_stays(tmp_path: Path) -> None:
+    stopped_by_budget(tmp_path)
+    said = packmule(tmp_path, *RUN, *BOUND)
+    assert said.code == 4
+    assert "the cap $0.0007 stays" in said.err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert float(summary["cost_usd"]) <= 0.0007 == float(summary["cap_usd"])
+
+
+def test_a_budget_stop_names_a_cap_that_lets_it_go_on(tmp_path: Path) -> None:
+    err = stopped_by_budget(tmp_path)
+    found = re.search(r"a cap of at least \$(\d+\.\d\d)", err)
+    assert found, err
+    before = sum(r["status"] == "completed" for r in results(tmp_path / "out"))
+    packmule(tmp_path, *RUN, *BOUND, "--max-cost", found[1])
+    assert sum(r["status"] == "completed" for r in results(tmp_path / "out")) > before
+
+
+def test_what_is_left_is_priced_when_a_batch_goes_on(tmp_path: Path) -> None:
+    err = stopped_by_budget(tmp_path)
+    assert re.search(r"\d+ items left, about .*\$0\.0\d+ at the price of those done", err)
+    said = packmule(tmp_path, *RUN, *BOUND, "--max-cost", "1", "--dry-run")
+    assert said.code == 0
+    assert "resuming batch-" in said.err
+    assert re.search(r"\d+ items left, about .*; cap \$1\.00", said.err)
+    assert "First prompt" not in said.err
+    assert any(r["status"] == "skipped" for r in results(tmp_path / "out"))
+
+
+def test_a_dry_run_of_a_finished_batch_says_so_and_writes_nothing(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    packmule(tmp_path, *RUN)
+    (tmp_path / "out" / "results.csv").unlink()
+    said = packmule(tmp_path, *RUN, "--dry-run")
+    assert said.code == 0
+    assert "finished already" in said.err
+    assert not (tmp_path / "out" / "results.csv").exists()
+
+
+def test_an_extension_is_estimated_by_its_new_rows_alone(tmp_path: Path) -> None:
+    path = rows(tmp_path, 9)
+    packmule(tmp_path, *RUN)
+    with path.open("a") as file:
+        file.write("new1,The very last lamp\n")
+    said = packmule(tmp_path, *RUN, "--dry-run")
+    assert "extending batch-" in said.err
+    assert "The very last lamp" in said.err
+    assert "\n1 item, about" in said.err
+
+
+def test_empty_cells_and_a_prompt_without_a_column_are_said(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,text\n1,hello\n2,\n3,  \n")
+    assert "{text} is empty in 2 rows" in packmule(tmp_path, *RUN, "--dry-run").err
+    plain = packmule(tmp_path, "run", "rows.csv", "--prompt", "Say hello", *MODEL, "--dry-run")
+    assert "names no {column}" in plain.err
+
+
+def test_an_empty_prompt_is_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,task\n1,Say hello\n2,\n")
+    said = packmule(tmp_path, "run", "rows.csv", *MODEL, "-o", "out")
+    assert said.code == 3
+    empty = results(tmp_path / "out")[1]
+    assert (empty["status"], empty["attempts"], empty["cost_usd"]) == ("failed", 0, "0.00")
+    assert "prompt is empty" in empty["reason"]
+
+
+def test_the_high_estimate_is_what_the_ledger_would_hold(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    said = packmule(tmp_path, *RUN, "--max-output-tokens", "100000", "--dry-run")
+    high = re.search(r"\$([\d.]+) high", said.err)
+    assert high, said.err
+    cap = float(high[1])
+    assert packmule(tmp_path, *RUN, "--max-output-tokens", "100000", "--max-cost", f"{cap - 0.01:.2f}").code == 4
+    assert packmule(tmp_path, *RUN, "--max-output-tokens", "100000", "--max-cost", f"{cap + 0.01:.2f}").code == 0
+
+
+def test_a_recipe_that_does_not_say_its_calls_is_estimated_for_one_and_says_so(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    (tmp_path / "mine.py").write_text("async def recipe(item, ask):\n    return await ask(item['text'])\n")
+    said = packmule(tmp_path, "run", "rows.csv", "--recipe", "mine.py:recipe", *MODEL, "--dry-run")
+    assert "First row:" in said.err
+    assert "calls_max" in said.err
+
+
+def test_an_edited_recipe_is_said_before_old_answers_are_taken_for_its_own(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    recipe = tmp_path / "mine.py"
+    recipe.write_text("async def recipe(item, ask):\n    return await ask(item['text'])\n")
+    words = ("run", "rows.csv", "--recipe", "mine.py:recipe", *MODEL, "-o", "out")
+    assert "has changed" not in packmule(tmp_path, *words).err
+    assert "has changed" not in packmule(tmp_path, *words).err
+    recipe.write_text("async def recipe(item, ask):\n    return await ask('Now ' + item['text'])\n")
+    said = packmule(tmp_path, *words)
+    assert "recipe's file has changed" in said.err
+    assert "--fresh" in said.err
+
+
+def test_limits_given_to_a_finished_batch_are_said_to_change_nothing(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    packmule(tmp_path, *RUN)
+    assert "change nothing" in packmule(tmp_path, *RUN, "--concurrency", "3").err
+
+
+def test_results_of_another_batch_are_not_replaced_without_a_word(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    packmule(tmp_path, *RUN)
+    said = packmule(tmp_path, "run", "rows.csv", "--prompt", "Other: {text}", *MODEL, "-o", "out")
+    assert said.code == 0
+    back = re.search(r"packmule export (batch-\S+) -o FILE", said.err)
+    assert back, said.err
+    assert packmule(tmp_path, "export", back[1], "-o", "old.jsonl").code == 0
+    assert len((tmp_path / "old.jsonl").read_text().splitlines()) == 2
+
+
+def test_an_output_folder_that_cannot_be_made_leaves_no_batch_behind(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    (tmp_path / "out").write_text("in the way")
+    assert packmule(tmp_path, *RUN).code == 6
+    assert "no batch" in packmule(tmp_path, "list").err
+
+
+def test_a_cap_that_only_warns_does_warn(tmp_path: Path) -> None:
+    rows(tmp_path, 8)
+    said = packmule(tmp_path, *RUN, "--max-cost", "0.0001", "--on-budget", "warn")
+    assert said.code == 0
+    assert "above the cap" in said.err
+    assert "which only warns" in packmule(tmp_path, "show").out
+
+
+def test_what_was_on_its_way_at_a_kill_is_said_before_it_is_resumed(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    process = start(tmp_path, *RUN, *slow(tmp_path, 1.0), "--concurrency", "4", "--progress", "quiet")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and "0.00 held" in (packmule(tmp_path, "show").out or "0.00 held"):
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    said = packmule(tmp_path, "unknown")
+    assert "on their way when the last run was killed" in said.err
+    assert "packmule resume batch-" in said.err
+
+
+@pytest.mark.parametrize(("typed", "code", "says"), [(b"\x03", 130, "interrupted"), (b"n\n", 2, "not agreed")])
+def test_a_person_who_is_asked_may_refuse(tmp_path: Path, typed: bytes, code: int, says: str) -> None:
+    rows(tmp_path, 2)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWN_TERMINAL, "-m", "packmule", *PAID],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**CLEAN, "OPENAI_API_KEY": "sk-canary-0000000000", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"Spend it?" not in seen:
+        seen += os.read(ours, 4096)
+    os.write(ours, typed)
+    while process.poll() is None or says.encode() not in seen:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:
+            break
+    assert process.wait(20) == code
+    assert says in seen.decode()
+    assert "Aborted" not in seen.decode()
+    assert "likely" in seen.decode()
