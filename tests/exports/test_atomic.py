@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from packmule.errors import OutputError
 from packmule.exports import replacing
-
-AS_ROOT = hasattr(os, "getuid") and os.getuid() == 0
+from tests.nobody import folder_of_nobody
 
 
 @contextmanager
@@ -115,17 +114,16 @@ def test_a_folder_a_device_and_a_file_in_the_way_are_said(tmp_path: Path) -> Non
             pass
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root writes everywhere")
-def test_a_read_only_folder_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError) as caught, replacing(tmp_path / "file") as file:
-        file.write(b"never")
-    tmp_path.chmod(0o700)
+def test_a_read_only_folder_is_said() -> None:
+    with folder_of_nobody() as folder:
+        folder.chmod(0o500)
+        with pytest.raises(OutputError) as caught, replacing(folder / "file") as file:
+            file.write(b"never")
+        folder.chmod(0o700)
     assert "Permission denied" in caught.value.message
     assert "-o" in caught.value.hint
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="root is refused only by the kernel's own file systems")
 def test_a_folder_that_even_root_may_not_write_is_said() -> None:
     with (
         pytest.raises(OutputError, match="cannot be written"),

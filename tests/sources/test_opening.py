@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from packmule.errors import SourceError, UsageError
 from packmule.sources import open_source
 from packmule.sources.sniff import format_of
+from tests.nobody import folder_of_nobody
 
 
 def refusal(given: object) -> UsageError:
@@ -44,12 +44,12 @@ def test_an_empty_name_and_a_name_with_nul_are_refused() -> None:
     assert "cannot be read" in refusal("a\0b").message
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.getuid() == 0, reason="root reads everything")
-def test_a_file_without_permission_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "locked.csv"
-    path.write_text("text\nx\n")
-    path.chmod(0)
-    assert "permission denied" in refusal(path).message
+def test_a_file_without_permission_is_said() -> None:
+    with folder_of_nobody() as folder:
+        path = folder / "locked.csv"
+        path.write_text("text\nx\n")
+        path.chmod(0)
+        assert "permission denied" in refusal(path).message
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
