@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
-from packmule.compose import Prepared
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import ConsentNeeded
 from packmule.views.estimate import Estimate, Sample, price_of_rest
+
+if TYPE_CHECKING:
+    from packmule.compose import Prepared
 
 SHOWN_PROMPT = 600
 _VERBS = {"resume": "resuming", "extend": "extending", "finished": "finished already:"}

@@ -12,7 +12,6 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
-from packmule.compose import OVER, Again, Desk
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
@@ -55,13 +54,13 @@ def resume(
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
     given = dict(locals())
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
-    if row.state in OVER:
+    if row.state in compose.OVER:
         say(f"{row.id} is {row.state}: {standing(row)}")
         return
     say(f"resuming {row.id}: {standing(row)}")
-    again = Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
+    again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
     drive(desk, compose.resume(desk, row, again, WHO), show=progress != "quiet")
 
 
@@ -87,9 +86,9 @@ def retry(
 ) -> None:
     """Open a new round: ask the failed, blocked and skipped items again; accepted answers are not paid twice."""
     given = dict(locals())
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
-    again = Again(limits_of(row.limits, given), recipe, output, sim_scenario)
+    again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario)
     settings = Round(0, model, timeout, max_output_tokens)
     session, count = compose.retry(
         desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
@@ -107,7 +106,7 @@ def unknown(
     store: o.StoreOption = None,
 ) -> None:
     """List attempts whose outcome is unknown: each may have been billed, at most as said."""
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     attempts = desk.unknown(row)
     if row.held and desk.state(row) == "interrupted":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from packmule.cli.say import clean
-from packmule.compose import Desk
 from packmule.core.rows import BatchRow
 from packmule.views.progress import progress_line
+
+if TYPE_CHECKING:
+    from packmule.compose import Desk
 
 STEP_S = 0.5
 QUIET_STEPS = 20

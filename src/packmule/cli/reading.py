@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.going_on import BatchArgument
 from packmule.cli.say import say, standing, tell, when
-from packmule.compose import Desk, known_prices
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
 from packmule.core.words import counted
 from packmule.errors import UsageError
 from packmule.views.events import event_text
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 EVENTS_SHOWN = 12
 
 
 def list_(store: o.StoreOption = None) -> None:
     """All batches of the store, newest first."""
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     rows = desk.newest(1000)
     if not rows:
         say(f"there is no batch in {desk.path} yet")
@@ -43,7 +44,7 @@ def list_(store: o.StoreOption = None) -> None:
 
 def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
     """One batch: how it stands, what it cost, why items failed, what happened."""
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
     tell(f"  {standing(row)}")
@@ -68,7 +69,7 @@ def export(
     store: o.StoreOption = None,
 ) -> None:
     """Write one batch's results to a file."""
-    desk = Desk(store_path(store, os.environ), create=False)
+    desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     count = desk.export(row, output)
     say(f"{counted(count, 'record')} of {row.id}")
@@ -77,7 +78,7 @@ def export(
 
 def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning of its name.")] = "") -> None:
     """Prices per million tokens, with their source and day."""
-    known = known_prices(model)
+    known = compose.known_prices(model)
     if not known:
         message = f"no known model begins with {model!r}"
         raise UsageError(message, hint="packmule prices lists all; state a price with --price-in and --price-out")
@@ -92,6 +93,8 @@ def _cap(cap: int | None) -> str:
 
 
 def _table(*columns: str) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - lazy, so that --help is quick
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if "$" in column else "left")
@@ -99,6 +102,8 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
+    from rich.console import Console  # noqa: PLC0415 - lazy, so that --help is quick
+
     console = Console()
     width = console.width if console.is_terminal else 200
     Console(width=width).print(table)

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import agree, announce
 from packmule.cli.guard import die_by
 from packmule.cli.line import ProgressLine
 from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
-from packmule.compose import (
-    Desk,
-    Outcome,
-    Prepared,
-    Session,
-    begin,
-    check_folder,
-    folder_of,
-    is_simulated,
-    loop_factory,
-    prepare,
-    recipe_changed,
-)
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
 from packmule.core.endings import Ending
@@ -38,6 +25,9 @@ from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import StoreFull, UsageError
 from packmule.views.estimate import price_of_rest
+
+if TYPE_CHECKING:
+    from packmule.compose import Desk, Outcome, Prepared, Session
 
 FAILURES = 3
 
@@ -117,8 +107,8 @@ def run(
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
-    desk = Desk(store_path(store, os.environ))
-    prepared = prepare(order, desk.store, os.environ)
+    desk = compose.Desk(store_path(store, os.environ))
+    prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
         _say_finished(desk, prepared)
         return
@@ -127,7 +117,7 @@ def run(
         say("A dry run: nothing was sent and nothing written.")
         return
     agree(prepared, likely, yes=yes)
-    session = begin(prepared, desk.store, "command line")
+    session = compose.begin(prepared, desk.store, "command line")
     drive(desk, session, show=progress != "quiet")
 
 
@@ -165,7 +155,9 @@ def exit_code(outcome: Outcome) -> int:
 
 
 def _on_loop(session: Session, signals: Signals) -> Ending:
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    import asyncio  # noqa: PLC0415 - a seventh of what --help takes
+
+    with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
         return runner.run(session.drive(on_ready=signals.watch))
 
 
@@ -186,11 +178,11 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
 def _say_finished(desk: Desk, prepared: Prepared) -> None:
     row = prepared.existing
     assert row is not None
-    folder = folder_of(row, prepared.order.out_dir)
-    check_folder(folder)
+    folder = compose.folder_of(row, prepared.order.out_dir)
+    compose.check_folder(folder)
     desk.write_results(row, folder)
     say(f"{row.id} is finished: {standing(row)}. --fresh begins anew.")
-    _say_edited(changed=recipe_changed(row, prepared.recipe))
+    _say_edited(changed=compose.recipe_changed(row, prepared.recipe))
     if changes(row.limits, prepared.order.limits):
         say("Note: limits given now change nothing about a finished batch")
     say("Results:")
@@ -216,7 +208,7 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
     say(f"{row.id} {words}: {standing(row)}")
     if ending.detail and ending.reason != "person":
         say_error(ending.detail, "")
-    if row.spec.models and all(is_simulated(model) for model in row.spec.models):
+    if row.spec.models and all(compose.is_simulated(model) for model in row.spec.models):
         say("All of it simulated: no money was really spent.")
     if ending.unused_calls:
         unused = counted(ending.unused_calls, "answer")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from packmule import compose
 from packmule.cli.say import say, tell
-from packmule.compose import serve_sim
 
 sim = typer.Typer(help="The embedded provider.", no_args_is_help=True)
 
@@ -27,15 +26,19 @@ def serve_(
     bill: Annotated[Path | None, typer.Option("--bill", help="Where it keeps what it billed (JSON lines).")] = None,
 ) -> None:
     """Speak the OpenAI, Anthropic and Gemini protocols on 127.0.0.1 until Ctrl+C."""
+    import asyncio  # noqa: PLC0415 - a seventh of what --help takes
+
     asyncio.run(_serve(port, scenario, bill))
 
 
 async def _serve(port: int, scenario: Path | None, bill: Path | None) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    await serve_sim(port, scenario, bill, _ready, stopped)
+    await compose.serve_sim(port, scenario, bill, _ready, stopped)
 
 
 def _ready(port: int) -> None:

@@ -5,13 +5,15 @@ Nothing is lost by any of them: state is on disk before each step.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
+from typing import TYPE_CHECKING
 
 from packmule.cli.say import say
-from packmule.compose import Session
 from packmule.core.words import counted
+
+if TYPE_CHECKING:
+    from packmule.compose import Session
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,6 +28,8 @@ class Signals:
 
     def watch(self) -> None:
         """Take the signals over, on the running loop."""
+        import asyncio  # noqa: PLC0415 - a seventh of what --help takes
+
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on, int(number))

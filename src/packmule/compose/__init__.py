@@ -1,19 +1,35 @@
 """The only folder that joins the parts: store, source, endpoints, recipe and runner become a batch that runs.
 
 `prepare` reads and checks all that can be checked before money is at risk; a `Session` holds the lease, brings the
-items in and drives the batch; a `Desk` is the store as the faces see it.
+items in and drives the batch; a `Desk` is the store as the faces see it. Names are imported when first used, so that
+`packmule --help` does not wait for an HTTP client.
 """
 
 from __future__ import annotations
 
-from packmule.compose.desk import OVER, Desk, known_prices
-from packmule.compose.going_on import RETRIED, Again, resume, retry
-from packmule.compose.parts import is_simulated, loop_factory
-from packmule.compose.prepare import Prepared, prepare
-from packmule.compose.results import check_folder
-from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
-from packmule.compose.simulate import serve_sim
-from packmule.exports import ResultRecord
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packmule.compose.desk import OVER, Desk, known_prices
+    from packmule.compose.going_on import RETRIED, Again, resume, retry
+    from packmule.compose.parts import is_simulated, loop_factory
+    from packmule.compose.preparing import Prepared, prepare
+    from packmule.compose.results import check_folder
+    from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
+    from packmule.compose.simulate import serve_sim
+    from packmule.exports import ResultRecord
+
+_PLACES = {
+    "desk": ("OVER", "Desk", "known_prices"),
+    "going_on": ("RETRIED", "Again", "resume", "retry"),
+    "parts": ("is_simulated", "loop_factory"),
+    "preparing": ("Prepared", "prepare"),
+    "results": ("ResultRecord", "check_folder"),
+    "session": ("Outcome", "Session", "begin", "folder_of", "recipe_changed"),
+    "simulate": ("serve_sim",),
+}
+_HOMES = {name: home for home, names in _PLACES.items() for name in names}
 
 __all__ = [
     "OVER",
@@ -36,3 +52,10 @@ __all__ = [
     "retry",
     "serve_sim",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
+    if name not in _HOMES:
+        message = f"module 'packmule.compose' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"packmule.compose.{_HOMES[name]}"), name)

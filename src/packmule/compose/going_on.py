@@ -11,7 +11,7 @@ import msgspec
 
 from packmule.compose.desk import OVER, Desk
 from packmule.compose.parts import Parts
-from packmule.compose.prepare import stored_recipe
+from packmule.compose.preparing import stored_recipe
 from packmule.compose.session import Session
 from packmule.core.batch import Limits, Round, changes
 from packmule.core.rows import BatchRow

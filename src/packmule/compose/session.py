@@ -15,7 +15,7 @@ from typing import Any
 
 from packmule.checks import check_text, load_schema
 from packmule.compose.parts import Parts
-from packmule.compose.prepare import Prepared
+from packmule.compose.preparing import Prepared
 from packmule.compose.results import batch_in, check_folder, write_batch
 from packmule.config import OUT
 from packmule.core.batch import Limits, Plan, SourceMark, changes

@@ -1,0 +1,31 @@
+"""Help: quick, and complete."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import typer.main
+
+from packmule.cli.app import app
+
+# Typer itself reads options through pydantic.
+HEAVY = ("pyreqwest", "jsonschema", "apsw", "asyncio", "rich")
+
+
+def test_help_waits_for_no_heavy_part() -> None:
+    code = "import sys; sys.argv = ['packmule', 'run', '--help']\ntry:\n    import packmule.cli as c; c.main()\n"
+    code += f"except SystemExit:\n    print([m for m in {HEAVY} if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "[]"
+    assert "--max-cost" in said.stdout
+
+
+def test_every_command_and_every_option_says_what_it_does() -> None:
+    def walk(command: object, path: str) -> list[str]:
+        inside = getattr(command, "commands", {})
+        silent = [f"{path} {name}" for name, sub in inside.items() if not sub.help]
+        silent += [f"{path} {p.name}" for p in command.params if p.name != "source" and not getattr(p, "help", "")]  # type: ignore[attr-defined]
+        return silent + [bad for name, sub in inside.items() for bad in walk(sub, f"{path} {name}")]
+
+    assert walk(typer.main.get_command(app), "packmule") == []
