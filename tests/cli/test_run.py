@@ -264,6 +264,22 @@ def test_ctrl_c_twice_drops_what_is_on_its_way_and_counts_it_as_unknown(tmp_path
     assert unknown_count(tmp_path) == 4
 
 
+def test_a_signal_after_the_run_ends_the_process_as_usual(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    (tmp_path / "mine.py").write_text(
+        "import threading, time\n"
+        "async def recipe(item, ask):\n"
+        "    threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "    return await ask(item['text'])\n"
+    )
+    process = start(tmp_path, "run", "rows.csv", "--recipe", "mine.py:recipe", *MODEL, "-o", "out")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "out/results.jsonl\n"
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_a_batch_that_runs_is_not_run_twice(tmp_path: Path) -> None:
     rows(tmp_path, 30)
     words = (*RUN, *slow(tmp_path, 0.5), "--concurrency", "2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from packmule.core.batch import Limits
 from packmule.core.calls import Fault, Received
 from packmule.engine.runner import Runner
+from packmule.store import reads
 from packmule.testing import ScriptedEndpoint, SimClock
 from tests.engine.harness import Bench, one_call, three_calls
 
@@ -73,3 +75,27 @@ def test_whoever_waits_for_a_run_may_leave_and_the_items_stay_pending(tmp_path: 
     assert bench.run(working).reason == "done"
     assert bench.row.completed == len(TEXTS)
     bench.check_books()
+
+
+def test_asking_in_another_threads_loop_is_told_instead_of_waiting_for_ever(tmp_path: Path) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(ask(item["text"]))).result()
+
+    bench = Bench(tmp_path, recipe, TEXTS[:3], Limits())
+    assert bench.run(working).reason == "done"
+    assert bench.row.failed == 3
+    reasons = [result.reason or "" for result in reads.results(bench.store, bench.batch)]
+    assert all("another thread's event loop" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("mistake", [SystemExit(3), GeneratorExit(), RecursionError("too deep")])
+def test_whatever_a_recipe_raises_is_its_items_failure(tmp_path: Path, mistake: BaseException) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        if item.seq == 1:
+            raise mistake
+        return await ask(item["text"])
+
+    bench = Bench(tmp_path, recipe, TEXTS[:3], Limits())
+    assert bench.run(working).reason == "done"
+    assert (bench.row.completed, bench.row.failed) == (2, 1)

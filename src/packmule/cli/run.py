@@ -157,8 +157,11 @@ def exit_code(outcome: Outcome) -> int:
 def _on_loop(session: Session, signals: Signals) -> Ending:
     import asyncio  # noqa: PLC0415 - a seventh of what --help takes
 
-    with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
-        return runner.run(session.drive(on_ready=signals.watch))
+    try:
+        with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
+            return runner.run(session.drive(on_ready=signals.watch))
+    finally:
+        signals.release()
 
 
 def _prompt(prompt: str | None, file: Path | None) -> str | None:

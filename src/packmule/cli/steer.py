@@ -34,6 +34,11 @@ class Signals:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on, int(number))
 
+    def release(self) -> None:
+        """Give the signals back once the loop is closed: what catches them then is nobody."""
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
     def _on(self, number: int) -> None:
         self._count += 1
         self.number = self.number or number

@@ -108,6 +108,9 @@ class Ask:
         self, request: Request, schema: CheckedSchema | None, check: UserCheck | None, label: str | None
     ) -> Ended:
         run = self._run
+        if asyncio.get_running_loop() is not run.loop:
+            message = "ask was awaited in another thread's event loop"
+            raise UsageError(message, hint="await it in the recipe itself; asyncio.to_thread is for work that blocks")
         if run.closing is not None:
             raise asyncio.CancelledError
         data = canonical(request)

@@ -42,6 +42,7 @@ class ItemRun:
         self.since_s = world.clock.now_s()
         self.closing: tuple[str, str] | None = None
         self.started = False
+        self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.waiting: set[Waiting] = set()
         self.on_way = 0

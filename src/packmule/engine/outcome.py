@@ -30,7 +30,7 @@ async def outcome(recipe: Recipe, run: ItemRun, ask: Ask) -> tuple[str, bytes | 
         return "fail", None, error.message
     except PackmuleError as error:
         return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own code
+    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - the user's own code
         return "fail", None, f"the recipe raised {type(error).__name__}: {error}"
     return "complete", data, run.remark
 
