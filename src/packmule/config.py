@@ -5,6 +5,7 @@ Precedence: the command's or call's own words, then PACKMULE_* in the environmen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import msgspec
 
 from packmule.core.batch import Limits
-from packmule.core.money import pico_from_usd
+from packmule.core.money import PICO, pico_from_usd
 from packmule.errors import UsageError
 
 STORE = Path(".packmule") / "store.db"
 OUT = Path("packmule-out")
 PER_MILLION_TOKENS = 10**6
+# Picodollars are counted in 64 bits: these keep every sum within them.
+MOST_DOLLARS = 1_000_000
+MOST_PRICE = 10_000
 
 
 @dataclass(slots=True)
@@ -66,6 +70,9 @@ def dollars(value: str | float | None, name: str, *, zero: bool = False) -> int 
     if amount < 0 or (amount == 0 and not zero):
         message = f"{name} {value} is not above zero"
         raise UsageError(message, hint=f"give dollars, like {name} 2.00")
+    if amount > MOST_DOLLARS * PICO:
+        message = f"{name} {value} is too large"
+        raise UsageError(message, hint=f"the most that is counted is ${MOST_DOLLARS:,}")
     return amount
 
 
@@ -131,7 +138,10 @@ def _check_range(name: str, value: float | None, least: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{name} must be a number, not {value!r}"
         raise UsageError(message)
-    if not value >= least:
+    if not math.isfinite(value):
+        message = f"{name} {value} is not a finite number"
+        raise UsageError(message)
+    if value < least:
         message = f"{name} {value:g} is too small"
         raise UsageError(message, hint=f"the least is {least:g}")
     if value > _MOST:
@@ -143,6 +153,9 @@ def _per_token(value: str | float | None, name: str) -> int | None:
     per_million = dollars(value, name, zero=True)
     if per_million is None:
         return None
+    if per_million > MOST_PRICE * PICO:
+        message = f"{name} {value} is too large for a price per million tokens"
+        raise UsageError(message, hint=f"the most that is counted is ${MOST_PRICE:,}")
     if per_million % PER_MILLION_TOKENS:
         message = f"{name} has more digits than a price per million tokens can have"
         raise UsageError(message, hint="six places are enough")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import MODEL, PROMPT, packmule, rows
+from tests.cli.command import CLEAN, MODEL, PROMPT, packmule, rows
 
 ASK = ("--prompt", PROMPT, *MODEL, "-o", "out")
 
@@ -124,6 +128,9 @@ def test_unknown_price(tmp_path: Path) -> None:
         ("--temperature", "nan"),
         ("--rpm", "inf"),
         ("--timeout", "nan"),
+        ("--retry-delay", "inf"),
+        ("--max-cost", "1e30"),
+        ("--max-output-tokens", "99999999999999999999"),
     ],
 )
 def test_limits_that_make_no_sense_name_their_option(tmp_path: Path, option: str, value: str) -> None:
@@ -239,3 +246,30 @@ def test_records_of_a_refused_schema_file_stay_untouched(tmp_path: Path) -> None
     assert packmule(tmp_path, "run", "rows.csv", *ASK, "--schema", "s.json").code == 2
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
     assert json.loads(before.splitlines()[0])["status"] == "completed"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_closed_and_full_streams_do_not_end_a_run(tmp_path: Path, closed: str) -> None:
+    rows(tmp_path, 2)
+    words = shlex.join([sys.executable, "-m", "packmule", "run", "rows.csv", *ASK])
+    done = subprocess.run(["sh", "-c", f"{words} {closed}"], cwd=tmp_path, env=CLEAN, timeout=60, check=False)
+    assert done.returncode == 0
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_file_name_that_is_no_text_is_still_an_item(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / os.fsdecode(b"bad\xff.txt")).write_text("hello there")
+    said = packmule(tmp_path, "run", "notes", *ASK)
+    assert said.code == 0, said.err
+    assert '"key":"bad\ufffd.txt"' in (tmp_path / "out" / "results.jsonl").read_text()
+
+
+def test_a_schema_that_needs_itself_without_end_fails_its_items_only(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    loop = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+    (tmp_path / "loop.json").write_text(json.dumps(loop))
+    said = packmule(tmp_path, "run", "rows.csv", *ASK, "--schema", "loop.json", "-o", "out")
+    assert said.code == 3
+    assert "packmule retry" in said.err

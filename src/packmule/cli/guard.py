@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,11 +14,13 @@ from packmule.cli.say import say_error
 from packmule.errors import PackmuleError
 
 INTERRUPTED = 130
+OUT_OF_SPACE = 75
 
 
 def guarded() -> int:
     """Run the app; returns the exit code."""
     os.umask(0o077)
+    _open_streams()
     try:
         from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
 
@@ -38,9 +41,21 @@ def guarded() -> int:
         # Whoever read our output has left; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug(error)
+        say_error("no space is left where standard output or a file goes; what was recorded is safe", "make room")
+        return OUT_OF_SPACE
     except BaseException as error:  # noqa: BLE001 - the last resort
         return _bug(error)
     return 0
+
+
+def _open_streams() -> None:
+    """A stream that was closed before we began is nothing to read and nowhere to write, not an error."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the process's life
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
 def die_by(number: int) -> None:

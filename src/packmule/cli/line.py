@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from typing import TYPE_CHECKING, Self
@@ -55,5 +56,6 @@ class ProgressLine:
             return
         self._last = line
         start, end = ("\r\x1b[2K", "\n" if final else "") if self._tty else ("", "\n")
-        sys.stderr.write(f"{start}{line}{end}")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{start}{line}{end}")
+            sys.stderr.flush()

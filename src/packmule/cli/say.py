@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import unicodedata
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ _COMMANDS = {"packmule", "pip", "export", "make"}
 
 def say(text: str = "") -> None:
     """A line for people."""
-    print(clean(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints to people
+    with contextlib.suppress(OSError):
+        # A screen or a log that takes no more must not end a run.
+        print(clean(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints to people
 
 
 def tell(text: str) -> None:

@@ -14,7 +14,8 @@ import msgspec
 from packmule.core.calls import Fault, Received, Usage
 from packmule.providers.faults import cut, malformed, said_by
 
-TOKENS_MAX = 10**12
+# Beyond every model's window; and a cost of so many still fits the store's 64 bits at the dearest price.
+TOKENS_MAX = 10**8
 NAME_MAX = 200
 
 Object = dict[str, Any]

@@ -17,6 +17,8 @@ from packmule.sim.words import content_words, name_words, sentiment, words
 DEPTH_MAX = 8
 ITEMS_TYPICAL = 3
 
+TOO_DEEP = 64
+
 
 class Filler:
     """Fills one schema. `root` resolves `$ref`."""
@@ -29,6 +31,9 @@ class Filler:
 
     def fill(self, schema: Any, name: str = "", depth: int = 0) -> Any:  # noqa: ANN401 - any JSON
         """A value for `schema`, which stands under the property `name`."""
+        if depth > TOO_DEEP:
+            # A schema that needs itself again and again is satisfied by nothing.
+            return None
         schema = self._resolved(schema)
         if "const" in schema:
             return schema["const"]

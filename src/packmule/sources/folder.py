@@ -24,6 +24,11 @@ _OTHERS = ".mp3 .wav .mp4 .mov .zip .gz .bz2 .xz .zst .7z .tar"
 NOT_TEXT = frozenset(f"{_DOCUMENTS} {_PICTURES} {_OTHERS}".split())
 
 
+def shown(name: str) -> str:
+    """A file's name as text: bytes that are not UTF-8 become replacement marks."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 class FolderFiles:
     """The usable files of a folder, surveyed when made; both origin and table."""
 
@@ -81,7 +86,7 @@ class FolderFiles:
         def pairs(key_column: str | None, counts: Counts) -> Iterator[Pair]:
             for file in self.files:
                 with file.open() as stream:
-                    row = {"text": stream.read(), "name": file.path.name, "path": file.name}
+                    row = {"text": stream.read(), "name": shown(file.path.name), "path": shown(file.name)}
                 file.verify()
                 if row["text"].strip():
                     yield row[key_column or "path"], row
