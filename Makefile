@@ -28,6 +28,8 @@ bench: .venv/.dev
 # The long forms of what the tests show in short.
 proof: .venv/.dev
 	$(BIN)/python bench/crash.py --kills 200
+	command -v strace >/dev/null || apt-get install -y -qq strace
+	$(BIN)/python bench/power.py
 	PACKMULE_PROOF=1 $(BIN)/pytest tests/engine tests/store tests/core --timeout 3600
 
 .venv/bin/python:
