@@ -133,3 +133,18 @@ def test_nothing_that_is_not_zero_is_shown_as_zero() -> None:
     ]
     assert FREE.free
     assert not flat(1, 0, "x").free
+
+
+def test_an_item_gone_on_with_needs_only_what_is_left_of_it() -> None:
+    fresh = ItemMoney()
+    assert fresh.expect(7, 3, 0) == 21
+    one_call_left = ItemMoney(spent=4, before=4)
+    assert one_call_left.expect(7, 1, 0) - one_call_left.spent == 7
+    undeclared = ItemMoney(spent=4, before=4)
+    assert undeclared.expect(7, None, 15) - undeclared.spent == 11
+    assert undeclared.expect(7, None, 5) - undeclared.spent == 7
+
+
+def test_an_item_that_asks_more_than_it_declared_is_expected_to_need_the_next_call_too() -> None:
+    assert ItemMoney(need=21, spent=21).expect(7, 3, 0) == 28
+    assert ItemMoney(need=21, spent=14, held=7).expect(7, 3, 0) == 28

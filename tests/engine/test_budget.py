@@ -174,3 +174,20 @@ def test_written_off_money_is_settled_and_the_sums_still_agree(tmp_path: Path) -
     assert bench.row.unknown == 0
     assert bench.row.settled == owed
     bench.check_books()
+
+
+def test_an_item_that_lacks_one_call_is_finished_with_the_money_of_one_call(tmp_path: Path) -> None:
+    three_calls.calls_max = 3  # type: ignore[attr-defined]
+    answers = iter(["one", "two", Fault("auth", "rejected", "the key is gone")])
+
+    def two_and_no_more(clock: SimClock) -> list[ScriptedEndpoint]:
+        return [ScriptedEndpoint(clock, lambda *_: next(answers), price=PRICE)]
+
+    bench = Bench(tmp_path, three_calls, ["a text"], Limits(concurrency=1))
+    assert bench.run(two_and_no_more).reason == "auth"
+    spent = bench.row.settled
+    # The last call's body is 140 bytes at most, its answer 100 tokens.
+    last = 140 * 1_000 + 100 * 10_000
+    batches.set_limits(bench.store, bench.row, Limits(max_cost=spent + last, concurrency=1), 0, "test")
+    assert bench.run(lambda clock: [ScriptedEndpoint(clock, price=PRICE)]).reason == "done"
+    assert bench.row.completed == 1

@@ -72,24 +72,33 @@ class Ledger:
 
 @dataclass(slots=True)
 class ItemMoney:
-    """One item's money. `need` is the most it may take in all, known once it has asked."""
+    """One item's money. `need` is the most it may take in all, known once it has asked.
+
+    `before` is what it had spent when this session took it up.
+    """
 
     need: int = 0
     spent: int = 0
     held: int = 0
+    before: int = 0
 
     @property
     def remaining(self) -> int:
         """What it may still need, holds counted once."""
         return max(self.held, self.need - self.spent)
 
+    def expect(self, worst: int, calls_left: int | None, largest_item: int) -> int:
+        """The most it may take in all, if its next call costs at most `worst` and so many were left to this session."""
+        rest = need_of(worst, calls_left, largest_item - self.before)
+        return max(self.need, self.before + rest, self.spent + self.held + worst)
+
     def would_pass(self, worst: int, cap: int | None) -> bool:
         """Would one more attempt of `worst` pass this item's own cap?"""
         return cap is not None and self.spent + self.held + worst > cap
 
 
-def need_of(worst: int, calls_max: int | None, largest_item: int) -> int:
+def need_of(worst: int, calls: int | None, largest_item: int) -> int:
     """What an item whose first call costs at most `worst` may take: declared calls, else as the largest one did."""
-    if calls_max is not None:
-        return calls_max * worst
+    if calls is not None:
+        return calls * worst
     return max(worst, largest_item)

@@ -35,7 +35,7 @@ class ItemRun:
         self.round = round_
         self.begun = self.begun_now = False
         self.recorded = row.begun
-        self.calls_max: int | None = getattr(world.recipe, "calls_max", None)
+        self.calls_left: int | None = getattr(world.recipe, "calls_max", None)
         self.money = ItemMoney()
         self.state = "pending"
         self.reason = ""
@@ -73,6 +73,9 @@ class ItemRun:
         for attempt in journal.attempts:
             self._tries.setdefault(attempt.number, []).append(attempt)
             self._add_up(attempt)
+        self.money.before = self.money.spent
+        if self.calls_left is not None:
+            self.calls_left = max(1, self.calls_left - sum(call.ended is not None for call in self._calls.values()))
         self._notes = {name: value for round_, name, value in journal.notes if round_ == self.round}
 
     def _add_up(self, attempt: AttemptRow) -> None:

@@ -14,7 +14,7 @@ from itertools import count
 
 from packmule.core.batch import Limits
 from packmule.core.breaker import Breaker
-from packmule.core.ledger import Ledger, need_of
+from packmule.core.ledger import Ledger
 from packmule.core.pace import Pace
 from packmule.core.ports import Clock, Endpoint
 from packmule.core.retry import RetryBudget
@@ -158,18 +158,19 @@ class Tap:
     def _admits(self, waiting: Waiting) -> bool:
         if not self.ledger.admits(waiting.worst):
             return False
-        return waiting.run.begun or self.ledger.admits_item(self.need(waiting))
+        return waiting.run.begun or self.ledger.admits_item(self.need(waiting) - waiting.run.money.spent)
 
     def need(self, waiting: Waiting) -> int:
-        """What the item of a first call may take in all."""
-        return need_of(waiting.worst, waiting.run.calls_max, self.largest_item)
+        """What the item of a call may take in all."""
+        return waiting.run.money.expect(waiting.worst, waiting.run.calls_left, self.largest_item)
 
     def cap_for(self, waiting: Waiting) -> int:
         """The least cap that would let this call go when nothing is on its way."""
         ledger = self.ledger
         if waiting.run.begun:
             return ledger.committed + waiting.worst
-        return ledger.settled + ledger.unknown + max(ledger.promised, ledger.held) + self.need(waiting)
+        rest = self.need(waiting) - waiting.run.money.spent
+        return ledger.settled + ledger.unknown + max(ledger.promised, ledger.held) + rest
 
     def _take(self, bucket: BucketState, waiting: Waiting) -> Waiting:
         if self.over_item_cap(waiting):
@@ -177,7 +178,7 @@ class Tap:
             return waiting
         run = waiting.run
         before = run.money.remaining if run.begun else 0
-        run.money.need = max(run.money.need, self.need(waiting))
+        run.money.need = self.need(waiting)
         run.money.held += waiting.worst
         run.begun_now = not run.begun
         run.begun = True

@@ -85,9 +85,9 @@ def tokens(holder: Object, name: str) -> int:
     value = holder.get(name)
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= TOKENS_MAX:
-        raise Untrue(name)
-    return value
+    if type(value) is int and 0 <= value <= TOKENS_MAX:
+        return value
+    raise Untrue(name)
 
 
 def true_usage(usage: Usage, text: str) -> Usage | None:

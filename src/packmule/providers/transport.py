@@ -82,9 +82,10 @@ class HttpTransport:
         try:
             async with built as response:
                 answering = True
-                if not await self._read(response, chunks):
+                headers = _headers(response)
+                if not await self._read(response, chunks, _declared(headers)):
                     return self._too_large(chunks)
-                return Received(response.status, _headers(response), b"".join(chunks))
+                return Received(response.status, headers, b"".join(chunks))
         except PyreqwestError as error:
             return _fault(error, request, b"".join(chunks), answering=answering)
 
@@ -109,11 +110,11 @@ class HttpTransport:
         builder = builder.connect_timeout(timedelta(seconds=self._connect_timeout_s))
         return builder.pool_idle_timeout(timedelta(seconds=self._pool_idle_s)).build()
 
-    async def _read(self, response: Response, chunks: list[bytes]) -> bool:
-        """Fill `chunks`; False as soon as the body is larger than the cap."""
+    async def _read(self, response: Response, chunks: list[bytes], declared: int) -> bool:
+        """Fill `chunks`, up to the declared size or the end; False as soon as the body is larger than the cap."""
         reader = response.body_reader
         size = 0
-        while (chunk := await reader.read_chunk()) is not None:
+        while size != declared and (chunk := await reader.read_chunk()) is not None:
             size += len(chunk)
             if size > self._body_max:
                 return False
@@ -123,6 +124,12 @@ class HttpTransport:
     def _too_large(self, chunks: list[bytes]) -> Fault:
         message = f"the answer is larger than {self._body_max:,} bytes"
         return Fault("malformed", "unknown", message, body=_first_bytes(chunks))
+
+
+def _declared(headers: dict[str, str]) -> int:
+    """How long the body is; -1 where nobody says. Knowing it saves a turn of the loop that would only find the end."""
+    size = headers.get("content-length", "")
+    return int(size) if size.isdecimal() and "content-encoding" not in headers else -1
 
 
 def _headers(response: Response) -> dict[str, str]:
