@@ -178,7 +178,7 @@ def lost_in(folder: Path, durable: Facts, sent: Counter[str]) -> list[str]:
     try:
         row = batches.newest(store)[0]
         epoch, lock = batches.take_lease(store, row)
-        batches.recover(store, batches.reload(store, row.batch), epoch)
+        batches.recover(store, batches.reload(store, row.batch), epoch, 0)
         lock.drop()
         row, sums = batches.reload(store, row.batch), reads.sums(store, row.batch)
         said = [f"totals {name} do not add up" for name in sums if getattr(row, name) != sums[name]]

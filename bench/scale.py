@@ -128,7 +128,7 @@ async def drive(store: Store, batch: int, endpoint: StubEndpoint) -> Ending:
     """One session."""
     row = batches.reload(store, batch)
     epoch, lock = batches.take_lease(store, row)
-    batches.recover(store, row, epoch)
+    batches.recover(store, row, epoch, 0)
     world = World(
         clock=RealClock(),
         endpoint=lambda _: endpoint,

@@ -68,7 +68,7 @@ class Bench:
         clock = SimClock(asyncio.get_running_loop())
         row = self.row
         epoch, lock = batches.take_lease(self.store, row)
-        batches.recover(self.store, row, epoch)
+        batches.recover(self.store, row, epoch, 0)
         row = self.row
         named = {endpoint.model: endpoint for endpoint in endpoints(clock)}
         world = World(

@@ -436,6 +436,17 @@ def test_cancel_ends_the_batch_for_good(tmp_path: Path) -> None:
     assert bench.run(provider(lambda *_: "ok", latency_s=5.0), steer=steer).state == "cancelled"
 
 
+def test_a_wish_that_comes_too_late_does_not_stop_the_next_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, one_call, ["one", "two"], Limits(concurrency=2))
+    refused = provider(lambda *_: Fault("invalid_request", "rejected", "no"))
+    assert bench.run(refused).reason == "done"
+    late = batches.wish(bench.store, bench.batch, "stop", {"reason": "person"}, "test", 0)
+    assert bench.retry() == 2
+    assert bench.run(provider(lambda *_: "ok")).reason == "done"
+    assert bench.row.completed == 2
+    assert str((bench.store.one("wish", (late,)) or ("", ""))[1]).startswith("too late")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_states_are_told_in_legal_order_and_limits_on_live_work_hold(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -143,11 +143,11 @@ def test_what_a_dead_runner_had_on_its_way_becomes_unknown_and_stays_owed(tmp_pa
     store.commit(row.batch, epoch, held_group(epoch, 2, 5))
     lock.drop()
     epoch, lock = batches.take_lease(store, batches.reload(store, row.batch))
-    assert batches.recover(store, batches.reload(store, row.batch), epoch) == 2
+    assert batches.recover(store, batches.reload(store, row.batch), epoch, 0) == 2
     now = batches.reload(store, row.batch)
     assert (now.held, now.unknown) == (0, 12)
     assert {(u.seq, u.worst, u.fault) for u in reads.unknown(store, row.batch)} == {(0, 7, "died"), (2, 5, "died")}
-    assert batches.recover(store, now, epoch) == 0
+    assert batches.recover(store, now, epoch, 0) == 0
     lock.drop()
     store.close()
 

@@ -72,7 +72,7 @@ class Session:
         self.replaces = other if other != row.id else None
         self.recipe_changed = recipe_changed(row, recipe)
         self.epoch, self._lock = batches.take_lease(store, row, take_over=take_over)
-        self.lost = batches.recover(store, batches.reload(store, row.batch), self.epoch)
+        self.lost = batches.recover(store, batches.reload(store, row.batch), self.epoch, parts.clock.utc_us())
         store.write("set_out_dir", (str(self.out_dir), row.batch))
         self._batch = row.batch
         self._runner: Runner | None = None

@@ -150,11 +150,15 @@ def is_running(store: Store, row: BatchRow) -> bool:
     return not free
 
 
-def recover(store: Store, row: BatchRow, epoch: int) -> int:
-    """What the last runner had on its way is unknown now. Returns how many attempts."""
+def recover(store: Store, row: BatchRow, epoch: int, now_us: int) -> int:
+    """What the last runner had on its way is unknown now, and wishes it did not live to see are void.
+
+    Returns how many attempts were lost.
+    """
     with store.transaction() as connection:
         lost: list[tuple[Any, ...]] = connection.execute(SQL["held_of_batch"], (row.batch,)).fetchall()
         connection.executemany(SQL["lose_attempt"], [(row.batch, *attempt[:3]) for attempt in lost])
+        connection.execute(SQL["void_wishes"], (now_us, row.batch))
         worst: int = sum(attempt[3] for attempt in lost)
         params = {**new_counts(), "batch": row.batch, "epoch": epoch, "held": -worst, "unknown": worst}
         if connection.execute(SQL["rev_up"], params).fetchone() is None:

@@ -60,6 +60,9 @@ SELECT at, data FROM buckets WHERE model = ?;
 -- name: ack_wish
 UPDATE wishes SET acked_at = ?, answer = ? WHERE id = ?;
 
+-- name: void_wishes
+UPDATE wishes SET acked_at = ?, answer = 'too late: the run had ended' WHERE batch = ? AND acked_at IS NULL;
+
 -- name: set_limits
 UPDATE batches SET limits = ? WHERE batch = ?;
 
