@@ -53,6 +53,7 @@ class StubEndpoint:
     model = "sim/stub"
     price = flat(250_000, 2_000_000, "stub")
     growth_per_min = None
+    place = ""
 
     def __init__(self) -> None:
         self.first_s: float | None = None

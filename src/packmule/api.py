@@ -21,7 +21,7 @@ from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits
 from packmule.core.items import ItemChange
 from packmule.core.rows import BatchRow
-from packmule.errors import ConsentNeeded, PackmuleError
+from packmule.errors import ConsentNeeded, PackmuleError, UsageError
 from packmule.views.progress import Progress
 
 POLL_S = 0.2
@@ -93,6 +93,8 @@ class Handle:
         self._row = row
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
+        # Not the thread itself: a join that Ctrl+C interrupts takes its thread for ended (Python 3.11).
+        self._over = threading.Event()
         self.batch_id = row.id
 
     def _drive(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
@@ -103,7 +105,7 @@ class Handle:
     @property
     def running(self) -> bool:
         """Is the runner's thread alive?"""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._over.is_set()
 
     @property
     def progress(self) -> Progress:
@@ -155,7 +157,7 @@ class Handle:
 
     def _join(self, timeout_s: float | None) -> None:
         if self._thread is not None:
-            self._thread.join(timeout_s)
+            self._over.wait(timeout_s)
 
     def _run(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
         try:
@@ -166,6 +168,7 @@ class Handle:
             self._error = error
         finally:
             session.close()
+            self._over.set()
 
 
 class Batch:
@@ -218,18 +221,25 @@ class Batch:
         on_change: Callable[[ItemChange], None] | None = None,
     ) -> None:
         given = dict(locals())
+        for name, value in (("store", store), ("output", output), ("sim_scenario", sim_scenario)):
+            if value is not None and not isinstance(value, str | Path):
+                message = f"{name} must be a path, not {value!r}"
+                raise UsageError(message)
+        if on_change is not None and not callable(on_change):
+            message = f"on_change must be a function, not {on_change!r}"
+            raise UsageError(message)
         self._order = Order(
             items=items,
             prompt=prompt,
             system=system,
             schema=schema,
-            models=(model,) if model is not None else tuple(models),
+            models=(model,) if model is not None else _several(models, "models"),
             base_url=base_url,
             temperature=temperature,
             max_output_tokens=max_output_tokens,
             key=key,
-            where=_several(where),
-            skip=_several(skip),
+            where=_several(where, "where"),
+            skip=_several(skip, "skip"),
             limit=limit,
             recipe=recipe,
             limits=limits_of(Limits(), given, str),
@@ -238,6 +248,7 @@ class Batch:
             out_dir=None if output is None else Path(output),
             sim_scenario=None if sim_scenario is None else Path(sim_scenario),
             command="(from Python)",
+            spell=str,
         )
         self._yes = yes
         self._on_change = on_change
@@ -281,9 +292,14 @@ class Batch:
             raise
 
 
-def _several(patterns: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A single pattern is no sequence of letters."""
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+def _several(texts: object, name: str) -> tuple[str, ...]:
+    """A single text is no sequence of letters."""
+    if isinstance(texts, str):
+        return (texts,)
+    if not isinstance(texts, list | tuple):
+        message = f"{name} must be text, or several texts, not {texts!r}"
+        raise UsageError(message)
+    return tuple(texts)
 
 
 def _module(name: str) -> Any:  # noqa: ANN401 - a module

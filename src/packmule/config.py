@@ -49,6 +49,7 @@ class Order:
     sim_scenario: Path | None = None
     command: str = ""
     stdin: Any = None
+    spell: Callable[[str], str] = lambda name: f"--{name.replace('_', '-')}"
 
 
 def store_path(given: Path | None, env: Mapping[str, str]) -> Path:
@@ -126,10 +127,40 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
     return limits
 
 
-def check_sampling(order: Order) -> None:
-    """Raises UsageError for an answer's bound or a temperature that no provider takes."""
-    _check_range(dashed("max_output_tokens"), order.max_output_tokens, 1)
-    _check_range(dashed("temperature"), order.temperature, 0)
+_TEXTS = ("prompt", "system", "base_url", "key")
+_TEXT_LISTS = ("models", "where", "skip")
+
+
+def check_order(order: Order) -> None:
+    """Raises UsageError for what is not of its kind: it would be written into the store, and read by nobody."""
+    for name in _TEXTS:
+        _check_text(name, getattr(order, name), optional=True)
+    for name in _TEXT_LISTS:
+        for text in getattr(order, name):
+            _check_text(name, text)
+    for name in ("max_output_tokens", "limit"):
+        _check_whole(order.spell(name), getattr(order, name))
+    _check_range(order.spell("temperature"), order.temperature, 0)
+
+
+def _check_text(name: str, value: object, *, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    if not isinstance(value, str):
+        message = f"{name} must be text, not {value!r}"
+        raise UsageError(message)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        message = f"{name} holds half a character (a lone surrogate), which cannot be sent"
+        raise UsageError(message, hint="mend the text where it comes from") from None
+
+
+def _check_whole(name: str, value: object) -> None:
+    if value is not None and type(value) is not int:
+        message = f"{name} must be a whole number, not {value!r}"
+        raise UsageError(message)
+    _check_range(name, value, 1)
 
 
 def _check_range(name: str, value: float | None, least: float) -> None:

@@ -11,8 +11,8 @@
     │   ├── PriceUnknown      a model has no price and is not free
     │   └── StoreError        the store cannot be opened, or is newer
     │       └── LeaseHeld     another live runner holds the batch
-    ├── LeaseLost             our epoch is over: another runner took the batch
-    ├── StoreFull             the disk is full or failing; nothing more is sent
+    ├── LeaseLost             our epoch is over: another runner took the batch     exit 75
+    ├── StoreFull             the disk is full or failing; nothing more is sent    exit 75
     └── CallFailed            a call ended failed or rejected; a recipe may catch it
         └── CallRejected      the answer never passed its check
 
@@ -83,9 +83,13 @@ class LeaseHeld(StoreError):
 class LeaseLost(PackmuleError):
     """Our epoch is over: another runner took the batch, and nothing of ours is written any more."""
 
+    exit_code = 75
+
 
 class StoreFull(PackmuleError):
     """A commit failed for want of space or by an I/O error; nothing more is sent."""
+
+    exit_code = 75
 
 
 class CallFailed(PackmuleError):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,8 @@ def batch(folder: Path, items: Any = None, **more: Any) -> packmule.Batch:
     if "recipe" in more:
         del more["prompt"]
     more.setdefault("model", "sim/small")
-    return packmule.Batch(TEXTS if items is None else items, store=folder / "store.db", output=folder / "out", **more)
+    more.setdefault("output", folder / "out")
+    return packmule.Batch(TEXTS if items is None else items, store=folder / "store.db", **more)
 
 
 def slow(folder: Path, median_s: float = 0.2) -> Path:
@@ -139,6 +144,64 @@ def test_mistakes_are_told_before_anything_runs(tmp_path: Path) -> None:
         batch(tmp_path, recipe=lambda item, ask: None).run()
     with pytest.raises(packmule.UsageError, match="max_cost"):
         batch(tmp_path, max_cost=-1)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"limit": True}, "limit must be a whole number"),
+        ({"limit": 2.5}, "limit must be a whole number"),
+        ({"limit": "2"}, "limit must be a whole number"),
+        ({"limit": 10**30}, "limit .* too large"),
+        ({"max_output_tokens": 2.5}, "max_output_tokens must be a whole number"),
+        ({"system": 5}, "system must be text"),
+        ({"system": "\udc80"}, "half a character"),
+        ({"prompt": 5}, "prompt must be text"),
+        ({"key": 5}, "key must be text"),
+        ({"where": 5}, "where must be text, or several"),
+        ({"base_url": 5}, "base_url must be text"),
+        ({"model": ["sim/small"]}, "models must be text"),
+        ({"output": 5}, "output must be a path"),
+        ({"sim_scenario": 5}, "sim_scenario must be a path"),
+        ({"recipe": 5}, "not an async function"),
+        ({"on_change": 5}, "on_change must be a function"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_harms_no_other_batch(tmp_path: Path, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(packmule.UsageError, match=says):
+        batch(tmp_path, **given).run()
+    assert batch(tmp_path).run().complete
+
+
+def test_a_single_model_may_stand_for_several(tmp_path: Path) -> None:
+    assert batch(tmp_path, model=None, models="sim/small").run().complete
+
+
+def test_an_interrupt_drains_and_returns_what_there_is(tmp_path: Path) -> None:
+    script = f"""
+import packmule
+done = packmule.Batch({TEXTS!r}, prompt="Summarise: {{text}}", model="sim/small", max_cost=1, concurrency=2,
+                      store="store.db", output="out", sim_scenario={str(slow(tmp_path, 0.4))!r})
+print("go", flush=True)
+row = done.run().batch
+print(row.state, row.held, row.unknown)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "stopped 0 0\n"
+    assert process.returncode == 0
+
+
+def test_a_stop_after_the_end_means_nothing_to_the_next_run(tmp_path: Path) -> None:
+    handle = batch(tmp_path, sim_scenario=slow(tmp_path), concurrency=1).start()
+    handle.stop()
+    handle.wait()
+    handle.stop()
+    handle.pause()
+    assert batch(tmp_path, sim_scenario=slow(tmp_path, 0.01), concurrency=1).run().complete
 
 
 def test_frames_go_in_and_come_out(tmp_path: Path) -> None:

@@ -273,3 +273,28 @@ def test_a_schema_that_needs_itself_without_end_fails_its_items_only(tmp_path: P
     said = packmule(tmp_path, "run", "rows.csv", *ASK, "--schema", "loop.json", "-o", "out")
     assert said.code == 3
     assert "packmule retry" in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("async def recipe(item, ask): ...\nrecipe.calls_max = 'three'\n", "calls_max is 'three'"),
+        ("import nosuchmodule\nasync def recipe(item, ask): ...\n", "pip install nosuchmodule"),
+    ],
+)
+def test_a_recipe_file_with_a_mistake(tmp_path: Path, text: str, says: str) -> None:
+    rows(tmp_path, 1)
+    (tmp_path / "mine.py").write_text(text)
+    refused(tmp_path, "run", "rows.csv", "--recipe", "mine.py:recipe", *MODEL, "-o", "out", code=2, says=says)
+
+
+def test_a_recipe_file_that_is_not_there(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(tmp_path, "run", "rows.csv", "--recipe", "gone.py:r", *MODEL, "-o", "out", code=2, says="no file gone.py")
+
+
+def test_a_scenario_beside_a_model_that_is_not_simulated(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    words = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-mini", "-o", "out")
+    env = {"OPENAI_API_KEY": "sk-canary-0123456789"}
+    refused(tmp_path, *words, "--sim-scenario", "s.toml", code=2, says="--sim-scenario is for sim/ models", env=env)

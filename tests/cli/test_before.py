@@ -44,7 +44,7 @@ def test_a_cap_that_is_not_given_again_stays(tmp_path: Path) -> None:
 
 def test_a_budget_stop_names_a_cap_that_lets_it_go_on(tmp_path: Path) -> None:
     err = stopped_by_budget(tmp_path)
-    found = re.search(r"a cap of at least \$(\d+\.\d\d)", err)
+    found = re.search(r"a cap of at least \$(\d+\.\d+)", err)
     assert found, err
     before = sum(r["status"] == "completed" for r in results(tmp_path / "out"))
     packmule(tmp_path, *RUN, *BOUND, "--max-cost", found[1])

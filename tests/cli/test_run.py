@@ -346,3 +346,32 @@ def wait_for(folder: Path, query: str, count: int) -> None:
             pass
         time.sleep(0.02)
     raise AssertionError(f"never {count}: {query}")
+
+
+def test_written_off_money_shows_in_the_results_too(tmp_path: Path) -> None:
+    rows(tmp_path, 6)
+    scenario = tmp_path / "lossy.toml"
+    scenario.write_text("[faults]\nreset_after = 1\n")
+    said = packmule(tmp_path, *RUN, "--sim-scenario", str(scenario), "--on-unknown", "hold")
+    assert said.code == 3
+    assert packmule(tmp_path, "unknown", "--write-off").code == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert float(summary["unknown_usd"]) == 0 < float(summary["cost_usd"])
+    assert sum(float(r["cost_usd"]) for r in results(tmp_path / "out")) == pytest.approx(float(summary["cost_usd"]))
+
+
+def test_trouble_at_one_address_does_not_block_the_same_model_at_another(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    ask = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-mini", "--max-cost", "1", "-o", "out")
+    key = {"OPENAI_API_KEY": "sk-canary-0123456789"}
+    gone = packmule(tmp_path, *ask, "--outage-limit", "1", env={**key, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"})
+    assert gone.code == 75
+    sim = start(tmp_path, "sim", "serve", "--port", "0")
+    assert sim.stdout is not None
+    url = sim.stdout.readline().strip() + "/v1"
+    began = time.monotonic()
+    said = packmule(tmp_path, *ask, env={**key, "OPENAI_BASE_URL": url})
+    sim.terminate()
+    sim.communicate()
+    assert said.code == 0, said.err
+    assert time.monotonic() - began < 10

@@ -99,3 +99,68 @@ def test_whatever_a_recipe_raises_is_its_items_failure(tmp_path: Path, mistake: 
     bench = Bench(tmp_path, recipe, TEXTS[:3], Limits())
     assert bench.run(working).reason == "done"
     assert (bench.row.completed, bench.row.failed) == (2, 1)
+
+
+def test_a_task_that_a_recipe_leaves_behind_asks_no_more(tmp_path: Path) -> None:
+    left: list[Any] = []
+
+    async def recipe(item: Any, ask: Any) -> str:
+        left.append(asyncio.ensure_future(ask(item["text"])))
+        return "done"
+
+    bench = Bench(tmp_path, recipe, TEXTS[:3], Limits())
+    assert bench.run(working).reason == "done"
+    assert (bench.row.completed, bench.row.attempts, bench.row.settled) == (3, 0, 0)
+    assert all(task.cancelled() for task in left)
+
+
+async def _async_check(value: Any) -> None:
+    del value
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"check": _async_check}, "must be a plain function"),
+        ({"check": "a word"}, "must be a plain function"),
+        ({"prompt": 5}, "no prompt"),
+        ({"prompt": " "}, "no prompt"),
+    ],
+)
+def test_what_cannot_be_asked_or_judged_is_told_and_costs_nothing(
+    tmp_path: Path, asked: dict[str, Any], says: str
+) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        return await ask(**{"prompt": item["text"], **asked})
+
+    bench = Bench(tmp_path, recipe, TEXTS[:2], Limits())
+    assert bench.run(working).reason == "done"
+    assert (bench.row.failed, bench.row.attempts) == (2, 0)
+    assert all(says in (result.reason or "") for result in reads.results(bench.store, bench.batch))
+
+
+def test_attempts_of_the_records_add_up_to_the_batches(tmp_path: Path) -> None:
+    said = iter([Fault("connect", "not_sent", "no connection"), "yes", "yes"])
+    bench = Bench(tmp_path, one_call, TEXTS[:2], Limits(concurrency=1))
+    assert bench.run(lambda clock: [ScriptedEndpoint(clock, lambda *_: next(said))]).reason == "done"
+    assert bench.row.attempts == 2 == sum(result.attempts for result in reads.results(bench.store, bench.batch))
+    bench.check_books()
+
+
+def test_an_item_held_back_for_an_unknown_attempt_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, one_call, TEXTS[:1], Limits(on_unknown="hold"))
+    bench.run(lambda clock: [ScriptedEndpoint(clock, lambda *_: Fault("timeout", "unknown", "late"))])
+    (result,) = reads.results(bench.store, bench.batch)
+    assert result.reason == "late; held, because it may have been billed (--on-unknown hold)"
+
+
+def test_a_mistake_in_a_recipe_is_named_with_its_line(tmp_path: Path) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        del ask
+        return item["nope"]
+
+    bench = Bench(tmp_path, recipe, TEXTS[:1], Limits())
+    bench.run(working)
+    (result,) = reads.results(bench.store, bench.batch)
+    line = recipe.__code__.co_firstlineno + 2
+    assert result.reason == f"the recipe raised KeyError: 'nope' (test_endings.py, line {line})"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 from pathlib import Path
 
 import pytest
 
+from packmule.core.calls import Fault, Received, WireRequest
+from packmule.core.money import FREE
 from packmule.errors import KeyMissing, UsageError
+from packmule.providers import openai
+from packmule.providers.endpoint import ModelEndpoint
 from packmule.providers.keys import Key, checked_url, find_key, origin
 
 CANARY = "sk-CANARY-2718281828"
@@ -117,3 +122,43 @@ def test_an_origin_is_scheme_host_and_port() -> None:
     assert origin("https://A.com/v1") == origin("https://a.com:443/v2")
     assert origin("https://a.com") != origin("http://a.com")
     assert origin("https://a.com") != origin("https://a.com:444")
+
+
+class Echo:
+    """A server that sends back whatever it was told to say."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
+        del request, timeout_s
+        return Received(200, {"x-said": self.body.decode()}, self.body)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def answer_with(key: str, body: bytes) -> bytes:
+    endpoint = ModelEndpoint(
+        "openai/m",
+        "m",
+        codec=openai.codec(openai.OPENAI),
+        base_url="http://localhost/v1",
+        key=Key(key),
+        price=FREE,
+        growth_per_min=None,
+        transport=Echo(body),
+    )
+    got = asyncio.run(endpoint.send(b"{}", 1.0))
+    assert isinstance(got, Received)
+    return got.body
+
+
+def test_a_key_that_a_server_sends_back_is_struck_out() -> None:
+    assert answer_with(CANARY, f"your key is {CANARY}".encode()) == b"your key is ***"
+
+
+@pytest.mark.parametrize("placeholder", ["x", "EMPTY", "ollama", "test"])
+def test_a_placeholder_is_no_secret_and_answers_that_hold_it_stay_whole(placeholder: str) -> None:
+    body = f'{{"text": "the next {placeholder} word"}}'.encode()
+    assert answer_with(placeholder, body) == body

@@ -179,3 +179,15 @@ def test_a_changed_file_changes_the_folder(tmp_path: Path) -> None:
     before = open_source(tmp_path).fingerprint()
     (tmp_path / "a.txt").write_text("two")
     assert open_source(tmp_path).fingerprint().sha256_hex != before.sha256_hex
+
+
+def test_results_of_an_earlier_run_are_no_input_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    out = tmp_path / "res"
+    out.mkdir()
+    (out / "results.jsonl").write_text('{"seq": 0}\n')
+    (out / "summary.json").write_text('{"batch_id": "batch-2026-11-24-aaaaaa"}')
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "summary.json").write_text('{"title": "about lamps"}')
+    assert [item.key for item in open_source(tmp_path).items()] == ["a.txt", "mine/summary.json"]

@@ -57,9 +57,20 @@ def test_a_number_standing_for_an_id_gives_way_to_a_given_one() -> None:
 
 @given(st.lists(st.sampled_from(["a", "a-2", "b", "", None, "3", 3])))
 def test_no_two_keys_are_ever_the_same(given_ids: list[str | int | None]) -> None:
-    keys = Keys(Counts())
+    keys = Keys(Counts(), lambda: given_ids)
     made = [keys.key(value, number) for number, value in enumerate(given_ids, 1)]
     assert len(set(made)) == len(made)
+    for value, key in zip(given_ids, made, strict=True):
+        if value == "b" and given_ids.count("b") == 1:
+            assert key == "b"
+
+
+def test_a_row_without_an_id_never_takes_the_id_of_a_later_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,text\n,one\n2,two\n1,three\n")
+    source = open_source(path)
+    assert [item.key for item in source.items()] == ["1-2", "2", "1"]
+    assert (source.counts.renamed, source.counts.unnamed) == (0, 1)
 
 
 def test_where_keeps_and_skip_drops_and_dropped_rows_are_yielded_as_filtered(reviews: Path) -> None:

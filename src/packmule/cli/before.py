@@ -85,7 +85,7 @@ def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:
     rate = f"${usd(price.input[0][1] * 10**6)} in, ${usd(price.output[0][1] * 10**6)} out per million tokens"
     day = f", {price.day}" if price.day else ""
     items = counted(sample.items, "item")
-    say(f"{items}, about {guess.tokens_in:,} tokens in; price: {rate} ({price.source}{day})")
+    say(f"{items}, about {counted(guess.tokens_in, 'token')} in; price: {rate} ({price.source}{day})")
     money = f"{usd_short(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
     say(f"Estimate: {money}{_cap(prepared)}")
     if prepared.render is None and not hasattr(prepared.recipe, "calls_max"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,7 +31,9 @@ class Retried(StrEnum):
 
 
 def resume(
-    batch: BatchArgument = None,
+    batch: Annotated[
+        str | None, typer.Argument(help="Batch id, or a part of it (default: the newest unfinished one).")
+    ] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
     max_cost: o.MaxCost = None,
     item_cap: o.ItemCap = None,
@@ -94,7 +97,7 @@ def retry(
         desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
     )
     if count == 0 and row.pending == 0:
-        say(f"{row.id} has nothing to retry: {standing(row)}")
+        say(f"{row.id} has nothing to retry: {standing(row)} (what --where and --skip left out stays out)")
         return
     say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
     drive(desk, session, show=progress != "quiet")
@@ -123,5 +126,8 @@ def unknown(
     say(f"{counted(len(attempts), 'attempt')}, at most {usd_short(row.unknown)} in all")
     if write_off:
         say(f"{usd_short(desk.write_off(row))} written off")
+        if row.out_dir and Path(row.out_dir).is_dir():
+            desk.write_results(desk.now(row), Path(row.out_dir))
+            say(f"The results in {row.out_dir} say so too.")
     else:
         say(f"--write-off counts them as spent: packmule unknown {row.id} --write-off")

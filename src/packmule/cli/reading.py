@@ -32,11 +32,12 @@ def list_(store: o.StoreOption = None) -> None:
         say(f"there is no batch in {desk.path} yet")
         return
     table = _table("batch", "state", "done", "failed", "spent", "model", "source", "created")
+    table.columns[0].no_wrap = True
     for row in rows:
         state = f"{desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
         failed = f"{row.failed + row.blocked:,}"
         models = ", ".join(row.spec.models) or row.spec.recipe
-        done = f"{row.done:,}/{row.total:,}"
+        done = f"{row.completed:,}/{row.total:,}"
         name = Path(row.source.name).name
         table.add_row(row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
     _print(table)
@@ -52,7 +53,7 @@ def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
     tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")
     cap = row.limits.max_cost
     tell(f"  money    {usd(row.settled)} settled, {usd(row.unknown)} unknown, {usd(row.held)} held, cap {_cap(cap)}")
-    tell(f"  tokens   {row.tokens_in:,} in, {row.tokens_out:,} out, {row.attempts:,} attempts")
+    tell(f"  tokens   {row.tokens_in:,} in, {row.tokens_out:,} out, {counted(row.attempts, 'attempt')}")
     tell(f"  results  {row.out_dir or '(none yet)'}")
     tell(f"  command  {row.command}")
     for warning in row.ingest_notes.get("warnings", ()):

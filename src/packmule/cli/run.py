@@ -202,7 +202,8 @@ def _say_edited(*, changed: bool) -> None:
 
 def _say_retry(row: BatchRow) -> None:
     kinds = " and ".join(name for name in ("failed", "blocked") if getattr(row, name))
-    say(f"Ask the {kinds} ones again: packmule retry {row.id}")
+    more = " --item-cap MORE" if row.blocked else ""
+    say(f"Ask the {kinds} ones again: packmule retry {row.id}{more}")
 
 
 def _say_end(outcome: Outcome, desk: Desk) -> None:

@@ -49,7 +49,7 @@ def clean(text: str) -> str:
 
 def standing(row: BatchRow) -> str:
     """'412 of 1,000 done, $0.41 spent' with failures and unknown amounts where there are any."""
-    parts = [f"{row.done:,} of {row.total:,} done"]
+    parts = [f"{row.completed:,} of {row.total:,} done"]
     parts += [f"{count:,} {name}" for name in ("failed", "blocked", "skipped") if (count := getattr(row, name))]
     parts.append(f"{usd_short(row.settled)} spent")
     if row.unknown:

@@ -47,7 +47,8 @@ class Signals:
             calls = counted(flying, "call")
             again = "Ctrl+C again" if number == signal.SIGINT else "Another signal"
             grace = f"(<= {self._session.grace_s:.0f} s)"
-            say(f"\nFinishing {calls} {grace}. {again} drops them (they may still be billed).")
+            said = f"Finishing {calls} {grace}. {again} drops them (they may still be billed)."
+            say(f"\n{said if flying else 'Stopping; no call is on its way.'}")
             self._session.stop(f"signal {signal.Signals(number).name}")
         elif self._count == 2:  # noqa: PLR2004 - the second time
             say(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")

@@ -15,7 +15,7 @@ import msgspec
 
 from packmule.checks import load_schema
 from packmule.compose.parts import Parts, is_simulated
-from packmule.config import Order, check_sampling
+from packmule.config import Order, check_order
 from packmule.core.batch import SourceMark, Spec, changes, identity, spec_digest
 from packmule.core.calls import Message, Request, TextPart
 from packmule.core.money import usd_short
@@ -36,6 +36,7 @@ from packmule.views.estimate import Calls, Estimate, Sample, estimate, take_samp
 
 Action = Literal["new", "resume", "extend", "finished"]
 _OVER = {"completed", "cancelled"}
+_SPELT = {"key_column": "key", "models": "model"}
 
 
 @dataclass(slots=True)
@@ -75,6 +76,8 @@ class Prepared:
     def notes(self) -> list[str]:
         """What a person should know before spending; whole after `sample`."""
         notes = [*self.source.warnings, *self.kept]
+        if empty := self.source.counts.empty:
+            notes.append(f"{counted(empty, 'empty row')} left out")
         if self.render is not None and not self.fields:
             notes.append("the prompt names no {column}, so every row gets the same prompt")
         return notes + [f"{{{name}}} is empty in {counted(rows, 'row')}" for name, rows in self.empty.items()]
@@ -117,7 +120,7 @@ class Prepared:
 
 def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepared:
     """Check an order. Raises UsageError, SourceError, PreflightError; `store` None looks for no earlier batch."""
-    check_sampling(order)
+    check_order(order)
     parts = _parts(order, env)
     models = tuple(parts.canonical(model) for model in order.models)
     schema = load_schema(order.schema) if order.schema is not None else None
@@ -184,6 +187,9 @@ def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) 
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     plain = Parts(order.limits, env, base_url=order.base_url)
     names = tuple(plain.canonical(model) for model in order.models)
+    if order.sim_scenario is not None and names and not any(map(is_simulated, names)):
+        message = f"{order.spell('sim_scenario')} is for sim/ models, and {names[0]} is none"
+        raise UsageError(message, hint="leave it out, or name a model like sim/small")
     return Parts(order.limits, env, base_url=order.base_url, models=names, sim_scenario=order.sim_scenario)
 
 
@@ -272,7 +278,8 @@ def _differences(prepared: Prepared, store: Store) -> list[str]:
     """What differs from the last batch over the same source."""
     for row in batches.newest(store):
         if row.source.name == prepared.mark.name:
-            diff = [change.name for change in changes(row.spec, prepared.spec)]
+            spell = prepared.order.spell
+            diff = [spell(_SPELT.get(change.name, change.name)) for change in changes(row.spec, prepared.spec)]
             if row.source.sha256 != prepared.mark.sha256:
                 diff.append("the input's content")
             return [f"{row.id}: {', '.join(diff)}"] if diff else []

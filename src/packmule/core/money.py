@@ -93,8 +93,10 @@ def usd(pico: int) -> str:
 
 
 def dollars_up(pico: int) -> str:
-    """Whole cents, rounded up: an amount of dollars that is enough, as one types it."""
-    return f"{-(-pico // (PICO // 100)) / 100:.2f}"
+    """Rounded up, to cents or below ten cents to four places: an amount of dollars that is enough, as one types it."""
+    places = 2 if pico >= PICO // 10 else 4
+    step = PICO // 10**places
+    return f"{Decimal(-(-pico // step)) / 10**places:.{places}f}"
 
 
 def usd_short(pico: int) -> str:

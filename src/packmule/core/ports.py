@@ -59,6 +59,11 @@ class Endpoint(Protocol):
         ...
 
     @property
+    def place(self) -> str:
+        """Where it lives: what was learnt of one place says nothing of the same model at another."""
+        ...
+
+    @property
     def price(self) -> Price: ...
 
     @property

@@ -7,6 +7,7 @@ for free. A re-ask after a rejection is a new call, because its request is anoth
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib.resources import files
@@ -76,6 +77,7 @@ class Ask:
         holds (media type, bytes) pairs. Raises CallFailed when no answer came, CallRejected when none was accepted.
         """
         spec = self._run.world.spec
+        _require(prompt, check)
         checked = self._run.world.schema(schema) if schema is not None else None
         request = Request(
             models=tuple(models) if models else (model,) if model else spec.models,
@@ -111,7 +113,8 @@ class Ask:
         if asyncio.get_running_loop() is not run.loop:
             message = "ask was awaited in another thread's event loop"
             raise UsageError(message, hint="await it in the recipe itself; asyncio.to_thread is for work that blocks")
-        if run.closing is not None:
+        if run.closing is not None or run.over:
+            # Unwound, or a task that the recipe left behind: an item that is over asks no more.
             raise asyncio.CancelledError
         data = canonical(request)
         digest = digest_of(data)
@@ -169,6 +172,16 @@ class Ask:
         if len(data) <= INLINE_MAX:
             return BlobPart(media, sha256(data).hexdigest(), len(data), data=data)
         return BlobPart(media, self._run.world.blobs.put(data), len(data))
+
+
+def _require(prompt: object, check: object) -> None:
+    """Raise UsageError for what cannot be asked, or cannot judge."""
+    if not isinstance(prompt, str | Sequence) or (isinstance(prompt, str) and not prompt.strip()):
+        message = f"ask was given {prompt!r}, which is no prompt"
+        raise UsageError(message, hint="give it text, or messages as dicts with role and content")
+    if check is not None and (not callable(check) or inspect.iscoroutinefunction(check)):
+        message = f"check={check!r} cannot judge an answer: it must be a plain function"
+        raise UsageError(message, hint="it returns None to accept, or a sentence that says why not")
 
 
 def judge(waiting: Waiting, answer: Answer) -> Ended:

@@ -41,7 +41,7 @@ class ItemRun:
         self.reason = ""
         self.since_s = world.clock.now_s()
         self.closing: tuple[str, str] | None = None
-        self.started = False
+        self.started = self.over = False
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.waiting: set[Waiting] = set()

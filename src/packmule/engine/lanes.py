@@ -273,6 +273,7 @@ class Lanes:
         self._tap.settle(waiting, cost=None, unknown=unknown)
         run.unknown_pico += held if unknown else 0
         run.attempts += fault.outcome != "not_sent"
+        self._recorder.group.counts["attempts"] -= fault.outcome == "not_sent"
         bucket.pace.done(waiting.tokens, 0 if fault.outcome == "not_sent" else None)
         # What came instead of an answer is kept, so that a person can look at it.
         kept = _encode(fault.body.decode("utf-8", "replace")) if fault.body and unknown else None
@@ -301,7 +302,11 @@ class Lanes:
             self._again(waiting)
             self._owner.on_halt(bucket, fault)
         else:
-            self.end_call(waiting, Ended("failed", reason=fault.message, kind=fault.kind))
+            held = unknown and self._world.limits.on_unknown == "hold"
+            why = (
+                f"{fault.message}; held, because it may have been billed (--on-unknown hold)" if held else fault.message
+            )
+            self.end_call(waiting, Ended("failed", reason=why, kind=fault.kind))
 
     def _again(self, waiting: Waiting) -> None:
         if not waiting.abandoned:

@@ -27,12 +27,12 @@ def save(bucket: BucketState, clock: Clock) -> tuple[str, int, str]:
         "wait_s": breaker.wait_s,
         "reason": breaker.reason,
     }
-    return bucket.endpoint.model, clock.utc_us(), msgspec.json.encode(data).decode()
+    return _name(bucket), clock.utc_us(), msgspec.json.encode(data).decode()
 
 
 def restore(bucket: BucketState, journal: Journal, clock: Clock) -> None:
     """Take over what an earlier process learned, as far as it still holds."""
-    row = journal.bucket(bucket.endpoint.model)
+    row = journal.bucket(_name(bucket))
     if row is None:
         return
     at_us, data = row
@@ -45,6 +45,10 @@ def restore(bucket: BucketState, journal: Journal, clock: Clock) -> None:
         bucket.breaker.since_s = now_s
         bucket.breaker.wait_s = float(data.get("wait_s", WAIT_FIRST_S))
         bucket.breaker.reason = str(data.get("reason", ""))
+
+
+def _name(bucket: BucketState) -> str:
+    return f"{bucket.endpoint.model} {bucket.endpoint.place}".rstrip()
 
 
 def _left(data: dict[str, Any], name: str, passed_s: float) -> float:

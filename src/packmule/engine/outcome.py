@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,8 +33,15 @@ async def outcome(recipe: Recipe, run: ItemRun, ask: Ask) -> tuple[str, bytes | 
     except PackmuleError as error:
         return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
     except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - the user's own code
-        return "fail", None, f"the recipe raised {type(error).__name__}: {error}"
+        return "fail", None, f"the recipe raised {type(error).__name__}: {error}{_where(recipe, error)}"
     return "complete", data, run.remark
+
+
+def _where(recipe: Recipe, error: BaseException) -> str:
+    """The line of the recipe's own file that was last gone through."""
+    own = getattr(getattr(recipe, "__code__", None), "co_filename", None)
+    lines = [step.lineno for step in extract_tb(error.__traceback__) if step.filename == own]
+    return f" ({Path(own).name}, line {lines[-1]})" if lines and own else ""
 
 
 class Refusals:

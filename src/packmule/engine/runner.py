@@ -229,6 +229,7 @@ class Runner:
             event, output, reason = await outcome(self.world.recipe, run, Ask(run, self))
         except asyncio.CancelledError:
             event, output, reason = ("stop" if self.stopping else "fail"), None, "the recipe cancelled itself"
+        run.over = True
         while run.on_way and self._fatal is None:
             # An item is final only when none of its attempts is held.
             run.landed = run.landed or asyncio.Event()
@@ -331,7 +332,7 @@ class Runner:
             return
         least = min(map(self.tap.cap_for, self.tap.waiting), default=0)
         cap, left = usd_short(self.limits.max_cost or 0), usd_short(max(0, self.ledger.left or 0))
-        detail = f"the cap {cap} is reached: {left} is left, too little for the next item; it takes a cap of at least"
+        detail = f"{left} is left of the cap {cap}, too little for the next item; it takes a cap of at least"
         self.stop(Ending("stopped", "budget", f"{detail} ${dollars_up(least)}"))
 
     def on_halt(self, bucket: BucketState, fault: Fault) -> None:

@@ -53,6 +53,11 @@ class ModelEndpoint:
         """Where a request goes. It holds no key."""
         return self._url
 
+    @property
+    def place(self) -> str:
+        """The same: what was learnt of one address says nothing of another."""
+        return self._url
+
     def encode(self, request: Request, blobs: BlobSource) -> bytes:
         """The wire body. Raises UsageError for what this vendor cannot be asked."""
         return self._codec.encode(self._name, request, blobs)
@@ -75,7 +80,7 @@ class ModelEndpoint:
         return self._codec.hint(received)
 
     def _without_key(self, got: Received | Fault) -> Received | Fault:
-        if self._key is None:
+        if self._key is None or not self._key.guessless:
             return got
         key = self._key.reveal()
         if isinstance(got, Received):

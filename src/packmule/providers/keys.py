@@ -17,6 +17,7 @@ from packmule.errors import KeyMissing, UsageError
 
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _FILE_MAX = 16_384
+SECRET_MIN = 16
 
 
 class Key:
@@ -37,6 +38,11 @@ class Key:
     def reveal(self) -> str:
         """The text of the key."""
         return self._text
+
+    @property
+    def guessless(self) -> bool:
+        """Long enough that no honest answer holds it by chance; `EMPTY` or `ollama` is a placeholder and no secret."""
+        return len(self._text) >= SECRET_MIN
 
 
 def find_key(names: tuple[str, ...], env: Mapping[str, str]) -> Key | None:

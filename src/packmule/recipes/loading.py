@@ -41,6 +41,10 @@ def require_recipe(function: object, name: str) -> None:
         raise UsageError(message, hint="a recipe is written: async def recipe(item, ask): ...")
     parameters = list(inspect.signature(function).parameters.values())
     needed = [p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_KEYWORD, p.VAR_POSITIONAL}]
+    calls_max = getattr(function, "calls_max", None)
+    if calls_max is not None and (type(calls_max) is not int or calls_max < 1):
+        message = f"{name}.calls_max is {calls_max!r}; it must be a whole number of calls, 1 at the least"
+        raise UsageError(message, hint="write recipe.calls_max = 3, or leave it out")
     if len(parameters) < 2 or len(needed) > 2:  # noqa: PLR2004 - item and ask
         message = f"{name} must take two arguments, item and ask"
         raise UsageError(message, hint="a recipe is written: async def recipe(item, ask): ...")
@@ -48,7 +52,7 @@ def require_recipe(function: object, name: str) -> None:
 
 def recipe_name(function: Callable[..., Any]) -> str:
     """The name by which a batch remembers a recipe given as a function."""
-    return f"{function.__module__}:{function.__qualname__}"
+    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', function)}"
 
 
 def source_digest(function: Callable[..., Any]) -> str | None:
@@ -66,9 +70,12 @@ def _module(place: str, spec: str) -> ModuleType:
         if "" not in sys.path:
             sys.path.insert(0, "")
         return importlib.import_module(place)
+    except UsageError:
+        raise
     except ModuleNotFoundError as error:
         message = f"--recipe {spec}: there is no module {error.name!r}"
-        raise UsageError(message, hint=HINT) from None
+        own = error.name is not None and (place == error.name or place.startswith(f"{error.name}."))
+        raise UsageError(message, hint=HINT if own else f"the recipe imports it: pip install {error.name}") from None
     except Exception as error:  # noqa: BLE001 - the user's own module may raise anything
         message = f"--recipe {spec}: importing it raised {type(error).__name__}: {error}"
         raise UsageError(message) from None

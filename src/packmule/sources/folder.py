@@ -29,6 +29,18 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def _is_ours(folder: Path) -> bool:
+    """Results of an earlier run are no input, wherever -o has put them."""
+    if folder.name in OWN_FOLDERS:
+        return True
+    try:
+        with (folder / "summary.json").open("rb") as file:
+            head = file.read(200)
+    except OSError:
+        return False
+    return b'"batch_id"' in head and (folder / "results.jsonl").exists()
+
+
 class FolderFiles:
     """The usable files of a folder, surveyed when made; both origin and table."""
 
@@ -46,7 +58,7 @@ class FolderFiles:
         """Relative paths with forward slashes, sorted."""
         found: list[str] = []
         for top, folders, files in os.walk(self.root):
-            folders[:] = [sub for sub in folders if not sub.startswith(".") and sub not in OWN_FOLDERS]
+            folders[:] = [sub for sub in folders if not sub.startswith(".") and not _is_ours(Path(top, sub))]
             inside = Path(top).relative_to(self.root)
             found += [(inside / file).as_posix() for file in files if not file.startswith(".")]
         return sorted(found)

@@ -6,7 +6,7 @@ Two different keys of a million share a hash once in 10^7 inputs; one is then ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from packmule.errors import SourceError
@@ -29,10 +29,16 @@ def key_column(wanted: str | None, columns: Sequence[str], name: str) -> str | N
 
 
 class Keys:
-    """Hands out keys for one iteration and counts what it had to change."""
+    """Hands out keys for one iteration and counts what it had to change.
 
-    def __init__(self, counts: Counts) -> None:
+    `given` yields every id of the input; it is read once, when a row lacks its id, so that the number which stands
+    for it never takes the id of another row.
+    """
+
+    def __init__(self, counts: Counts, given: Callable[[], Iterable[Any]]) -> None:
         self._counts = counts
+        self._given = given
+        self._owned: set[int] | None = None
         self._taken: set[int] = set()
         self._copies: dict[int, int] = {}
         self.examples: list[tuple[str, str]] = []
@@ -44,15 +50,18 @@ class Keys:
         if missing:
             self._counts.unnamed += 1
             key = str(number)
+            if self._owned is None:
+                self._owned = {hash(known if type(known) is str else key_text(known)) for known in self._given()}
         mark = hash(key)
-        if mark in self._taken:
+        if mark in self._taken or (missing and mark in (self._owned or ())):
             return self._copy(key, mark, missing=missing)
         self._taken.add(mark)
         return key
 
     def _copy(self, key: str, mark: int, *, missing: bool) -> str:
         number = self._copies.get(mark, 2)
-        while hash(f"{key}-{number}") in self._taken:
+        owned = self._owned or ()
+        while (found := hash(f"{key}-{number}")) in self._taken or found in owned:
             number += 1
         if number > 2:  # noqa: PLR2004 - most duplicates come in twos and need no entry
             self._copies[mark] = number + 1

@@ -59,7 +59,7 @@ class Source:
     def _stream(self) -> Iterator[SourceItem]:
         counts = self.counts = Counts()
         self.warnings = list(self._table.warnings)
-        keys = Keys(counts)
+        keys = Keys(counts, lambda: (given for given, _ in self._table.pairs(self.key_column, Counts())))
         self._origin.verify()
         yield from self._items(counts, keys)
         self._origin.verify()

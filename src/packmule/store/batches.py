@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,7 @@ def take_lease(store: Store, row: BatchRow, *, take_over: bool = False) -> tuple
         old = RunnerLock(_lock_path(store, row.id, epoch))
         free = old.take()
         if not free and not take_over:
-            pid = old.holder()
-            message = f"{row.id} is being run by another process{f' (pid {pid})' if pid else ''}"
+            message = f"{row.id} is being run by {_who(old.holder())}"
             raise LeaseHeld(message, hint="watch or stop that one; --take-over if it hangs")
         new = RunnerLock(_lock_path(store, row.id, epoch + 1))
         if new.take():
@@ -137,6 +137,12 @@ def take_lease(store: Store, row: BatchRow, *, take_over: bool = False) -> tuple
         old.drop()
     message = f"{row.id} is being taken by other processes again and again"
     raise LeaseHeld(message, hint="try again in a moment")
+
+
+def _who(pid: str) -> str:
+    if pid == str(os.getpid()):
+        return "this same process"
+    return f"another process{f' (pid {pid})' if pid else ''}"
 
 
 def is_running(store: Store, row: BatchRow) -> bool:

@@ -34,6 +34,7 @@ class ScriptedEndpoint:
     """One model. `bill` maps a request's text to what it cost in picodollars in all, `sent` counts attempts."""
 
     growth_per_min: float | None = None
+    place = ""
 
     def __init__(
         self,

@@ -209,7 +209,7 @@ SELECT id, at, kind, data FROM events WHERE batch = ? AND id > ? ORDER BY id LIM
 SELECT at, data FROM live WHERE batch = ?;
 
 -- name: failure_reasons
-SELECT reason, count(*) FROM items WHERE batch = ? AND state = 'failed' GROUP BY reason ORDER BY 2 DESC LIMIT ?;
+SELECT reason, count(*) FROM items WHERE batch = ? AND state IN ('failed', 'blocked') GROUP BY reason ORDER BY 2 DESC LIMIT ?;
 
 -- name: sums_of_items
 SELECT count(*), coalesce(sum(state = 'pending'), 0), coalesce(sum(state = 'completed'), 0),
@@ -220,5 +220,5 @@ FROM items WHERE batch = ?;
 -- name: sums_of_attempts
 SELECT coalesce(sum(cost), 0), coalesce(sum(CASE WHEN state = 'unknown' THEN worst END), 0),
     coalesce(sum(CASE WHEN state = 'held' THEN worst END), 0), coalesce(sum(tokens_in), 0),
-    coalesce(sum(tokens_out), 0), count(*)
+    coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent'), 0)
 FROM attempts WHERE batch = ?;
