@@ -45,6 +45,7 @@ class Order:
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
     take_over: bool = False
+    dry_run: bool = False
     out_dir: Path | None = None
     sim_scenario: Path | None = None
     command: str = ""

@@ -202,3 +202,14 @@ def test_a_person_who_is_asked_may_refuse(tmp_path: Path, typed: bytes, code: in
     assert says in seen.decode()
     assert "Aborted" not in seen.decode()
     assert "likely" in seen.decode()
+
+
+def test_a_dry_run_needs_no_key_and_prices_the_dearest_model(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    ask = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-nano", "--dry-run")
+    one = packmule(tmp_path, *ask)
+    two = packmule(tmp_path, *ask, "--model", "openai/gpt-5")
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    high = [float(re.search(r"\$([\d.]+) high", said.err)[1]) for said in (one, two)]  # type: ignore[index]
+    assert high[1] > 10 * high[0]
+    assert packmule(tmp_path, *ask[:-1], "--max-cost", "1").code == 6

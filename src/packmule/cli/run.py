@@ -102,6 +102,7 @@ def run(
         limits=limits_of(Limits(), given),
         fresh=fresh,
         take_over=take_over,
+        dry_run=dry_run,
         out_dir=output,
         sim_scenario=sim_scenario,
         command=shlex.join(["packmule", *sys.argv[1:]]),

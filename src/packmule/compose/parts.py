@@ -46,12 +46,14 @@ class Parts:
         base_url: str | None = None,
         models: tuple[str, ...] = (),
         sim_scenario: Path | None = None,
+        unsent: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.clock: Clock = clock or RealClock()
         self._env = env
         self._base_url = base_url
         self._sim_scenario = sim_scenario
+        self._unsent = unsent
         self._endpoints: dict[str, Endpoint] = {}
         self._transports: dict[str, Transport] = {}
         self._prices = PriceBook(_overrides(limits, models), self.clock.utc_us())
@@ -61,7 +63,12 @@ class Parts:
         found = self._endpoints.get(model)
         if found is None:
             found = self._endpoints[model] = resolve(
-                model, env=self._env, base_url=self._base_url, prices=self._prices, transport_for=self._transport
+                model,
+                env=self._env,
+                base_url=self._base_url,
+                prices=self._prices,
+                transport_for=self._transport,
+                unsent=self._unsent,
             )
         return found
 

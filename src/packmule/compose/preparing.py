@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as with_fields
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from packmule.checks import load_schema
 from packmule.compose.parts import Parts, is_simulated
@@ -99,11 +101,15 @@ class Prepared:
                 yield " ".join(str(value) for value in item.data.values())
 
     def estimate(self, sample: Sample) -> Estimate | None:
-        """What the sampled items may cost with the first model; None when only the recipe knows the model."""
-        spec = self.spec
-        if not spec.models:
-            return None
-        endpoint = self.parts.endpoint(spec.models[0])
+        """What the sampled items may cost with the first model, at most with the dearest.
+
+        None when only the recipe knows the model.
+        """
+        guesses = [self._with_model(sample, model) for model in self.spec.models]
+        return replace(guesses[0], high=max(guess.high for guess in guesses)) if guesses else None
+
+    def _with_model(self, sample: Sample, model: str) -> Estimate:
+        spec, endpoint = self.spec, self.parts.endpoint(model)
         request = Request(
             spec.models,
             (Message("user", (TextPart(sample.first_prompt),)),),
@@ -172,7 +178,7 @@ def _keep_limits(prepared: Prepared, row: BatchRow) -> None:
     if given.item_cap is None and old.item_cap is not None:
         kept = msgspec.structs.replace(kept, item_cap=old.item_cap)
         prepared.kept.append(f"the item cap {usd_short(old.item_cap)} stays; --item-cap changes it")
-    prepared.order = replace(prepared.order, limits=kept)
+    prepared.order = with_fields(prepared.order, limits=kept)
 
 
 def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) -> Recipe:
@@ -190,7 +196,14 @@ def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     if order.sim_scenario is not None and names and not any(map(is_simulated, names)):
         message = f"{order.spell('sim_scenario')} is for sim/ models, and {names[0]} is none"
         raise UsageError(message, hint="leave it out, or name a model like sim/small")
-    return Parts(order.limits, env, base_url=order.base_url, models=names, sim_scenario=order.sim_scenario)
+    return Parts(
+        order.limits,
+        env,
+        base_url=order.base_url,
+        models=names,
+        sim_scenario=order.sim_scenario,
+        unsent=order.dry_run,
+    )
 
 
 def _recipe(

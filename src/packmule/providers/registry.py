@@ -108,8 +108,12 @@ def resolve(
     base_url: str | None,
     prices: PriceBook,
     transport_for: Callable[[str], Transport],
+    unsent: bool = False,
 ) -> Endpoint:
-    """The endpoint of a model by any of its names. Raises ModelUnknown, KeyMissing, PriceUnknown, UsageError."""
+    """The endpoint of a model by any of its names; one to which nothing will be sent needs no key.
+
+    Raises ModelUnknown, KeyMissing, PriceUnknown, UsageError.
+    """
     full = canonical_model(model, env, base_url)
     owner, _, name = full.partition("/")
     provider = PROVIDERS[owner]
@@ -120,7 +124,7 @@ def resolve(
         name,
         codec=_codec(owner, provider, name, elsewhere=stated),
         base_url=url,
-        key=_key(full, provider, env, optional=provider.keyless or stated),
+        key=_key(full, provider, env, optional=provider.keyless or stated or unsent),
         price=price,
         growth_per_min=provider.growth,
         transport=transport_for(owner),
