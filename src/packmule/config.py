@@ -136,6 +136,9 @@ def check_order(order: Order) -> None:
     """Raises UsageError for what is not of its kind: it would be written into the store, and read by nobody."""
     for name in _TEXTS:
         _check_text(name, getattr(order, name), optional=True)
+    for name, path in (("the input's name", order.items), ("the output folder's name", order.out_dir)):
+        if isinstance(path, str | Path):
+            _check_text(name, str(path))
     for name in _TEXT_LISTS:
         for text in getattr(order, name):
             _check_text(name, text)

@@ -4,6 +4,7 @@
     ├── UsageError            the command or the call is wrong            exit 2
     │   ├── SourceError       the input data cannot be read as asked      exit 2
     │   ├── OutputError       a file cannot be written where asked        exit 2
+    │   │   └── OutputFull    there is no room for it                     exit 75
     │   └── ConsentNeeded     money would be spent and nobody agreed      exit 2
     ├── PreflightError        nothing was spent and nothing can start     exit 6
     │   ├── KeyMissing        a named model has no key
@@ -48,6 +49,12 @@ class SourceError(UsageError):
 
 class OutputError(UsageError):
     """A file of results cannot be written where asked; the old file, if there was one, is as it was."""
+
+
+class OutputFull(OutputError):
+    """There is no room for a file of results; the answers are in the store."""
+
+    exit_code = 75
 
 
 class ConsentNeeded(UsageError):

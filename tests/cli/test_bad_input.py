@@ -298,3 +298,43 @@ def test_a_scenario_beside_a_model_that_is_not_simulated(tmp_path: Path) -> None
     words = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-mini", "-o", "out")
     env = {"OPENAI_API_KEY": "sk-canary-0123456789"}
     refused(tmp_path, *words, "--sim-scenario", "s.toml", code=2, says="--sim-scenario is for sim/ models", env=env)
+
+
+def test_a_module_that_leaves_when_it_is_imported(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(0)\n")
+    refused(tmp_path, "run", "rows.csv", *ASK, "--schema", "leaves:Thing", code=2, says="SystemExit")
+    refused(tmp_path, "run", "rows.csv", "--recipe", "leaves.py:r", *MODEL, "-o", "out", code=2, says="SystemExit")
+
+
+def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    words = [sys.executable, "-m", "packmule", "run", "rows.csv", *MODEL, "-o", "out", "--prompt"]
+    done = subprocess.run(
+        [*map(os.fsencode, words), b"Say \xff {text}"], cwd=tmp_path, capture_output=True, env=CLEAN, check=False
+    )
+    assert done.returncode == 2
+    assert b"half a character" in done.stderr
+
+
+def test_an_address_beside_the_embedded_provider(tmp_path: Path) -> None:
+    rows(tmp_path, 1)
+    refused(tmp_path, "run", "rows.csv", *ASK, "--base-url", "http://127.0.0.1:9", code=2, says="--base-url")
+
+
+def test_a_new_bound_of_a_round_that_is_no_count(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    scenario = tmp_path / "bad.toml"
+    scenario.write_text("[[fail]]\npattern = 'lamp'\nstatus = 400\n")
+    assert packmule(tmp_path, "run", "rows.csv", *ASK, "--sim-scenario", str(scenario)).code == 3
+    said = packmule(tmp_path, "retry", "--max-output-tokens", "-100000")
+    assert said.code == 2
+    assert "no number of tokens" in said.err
+    assert "failed" in packmule(tmp_path, "show").out
+
+
+def test_a_table_with_very_many_columns_is_read_at_once(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(50_000)]
+    (tmp_path / "wide.csv").write_text(",".join(["text", *names]) + "\n" + ",".join(["x"] * 50_001) + "\n")
+    said = packmule(tmp_path, "run", "wide.csv", "--prompt", "{text}", *MODEL, "--dry-run")
+    assert said.code == 0

@@ -213,3 +213,35 @@ def test_a_dry_run_needs_no_key_and_prices_the_dearest_model(tmp_path: Path) -> 
     high = [float(re.search(r"\$([\d.]+) high", said.err)[1]) for said in (one, two)]  # type: ignore[index]
     assert high[1] > 10 * high[0]
     assert packmule(tmp_path, *ask[:-1], "--max-cost", "1").code == 6
+
+
+def test_a_warning_in_place_of_a_cap_is_no_consent_when_a_batch_goes_on(tmp_path: Path) -> None:
+    rows(tmp_path, 5)
+    ask = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/gpt-5-mini", "-o", "out")
+    env = {"OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    assert packmule(tmp_path, *ask, "--max-cost", "0.0001", env=env).code == 4
+    said = packmule(tmp_path, *ask, "--on-budget", "warn", env=env)
+    assert said.code == 2
+    assert "nobody has agreed" in said.err
+    assert "5 items" in said.err
+
+
+def test_an_endpoint_declared_free_says_nothing_of_another_model(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    (tmp_path / "bad.toml").write_text("[[fail]]\npattern = 'lamp'\nstatus = 400\n")
+    sim = start(tmp_path, "sim", "serve", "--port", "0", "--scenario", "bad.toml")
+    assert sim.stdout is not None
+    env = {"OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": sim.stdout.readline().strip() + "/v1"}
+    ask = ("run", "rows.csv", "--prompt", PROMPT, "--model", "openai/mine", "--free")
+    assert packmule(tmp_path, *ask, env=env).code == 3
+    said = packmule(tmp_path, "retry", "--model", "openai/unheard-of", env=env)
+    assert said.code == 6, said.err
+    assert "price" in said.err
+    paid = packmule(tmp_path, "retry", "--model", "openai/gpt-5", "--max-cost", "0.0001", env=env)
+    assert paid.code == 4, paid.err
+    again = packmule(tmp_path, "retry", env=env)
+    sim.terminate()
+    sim.communicate()
+    assert again.code == 0
+    assert "nothing to retry" in again.err
+    assert "2 still to do: packmule resume" in again.err

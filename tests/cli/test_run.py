@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import EXAMPLES, MODEL, PROMPT, packmule, results, rows, slow, start
+from tests.cli.command import CLEAN, EXAMPLES, MODEL, PROMPT, packmule, results, rows, slow, start
 
 RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out")
 
@@ -375,3 +378,26 @@ def test_trouble_at_one_address_does_not_block_the_same_model_at_another(tmp_pat
     sim.communicate()
     assert said.code == 0, said.err
     assert time.monotonic() - began < 10
+
+
+def test_the_same_command_typed_twice_at_once_is_one_batch(tmp_path: Path) -> None:
+    rows(tmp_path, 3000)
+    many = [start(tmp_path, *RUN, "--limit", "3000") for _ in range(3)]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in many]
+    assert packmule(tmp_path, "list").out.count("batch-") == 1
+    assert min(code for _, code in ends) == 0
+    assert all(code == 0 or "is being run by another process" in err for err, code in ends), ends
+
+
+def test_whoever_reads_the_output_may_leave(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    line = f"{shlex.join([sys.executable, '-m', 'packmule', *RUN])} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, env=CLEAN, check=True)
+    assert done.stdout == "0\n", done.stderr
+
+
+def test_a_name_that_the_stream_cannot_write_is_shown_in_escapes(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    said = packmule(tmp_path, *RUN[:-1], "é", env={"PYTHONIOENCODING": "ascii"})
+    assert said.code == 0, said.err
+    assert "\\xe9" in said.out

@@ -191,3 +191,14 @@ def test_an_item_that_lacks_one_call_is_finished_with_the_money_of_one_call(tmp_
     batches.set_limits(bench.store, bench.row, Limits(max_cost=spent + last, concurrency=1), 0, "test")
     assert bench.run(lambda clock: [ScriptedEndpoint(clock, price=PRICE)]).reason == "done"
     assert bench.row.completed == 1
+
+
+@pytest.mark.parametrize("bound", [-(10**6), 0, 2.5, True])
+def test_a_bound_that_is_no_count_never_widens_the_cap(tmp_path: Path, bound: Any) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        return await ask(item["text"], max_output_tokens=bound)
+
+    bench = Bench(tmp_path, recipe, [f"text {n}" for n in range(4)], Limits(max_cost=10**6))
+    assert bench.run(adversary(1)).reason == "done"
+    assert (bench.row.failed, bench.row.attempts, bench.row.unknown) == (4, 0, 0)
+    bench.check_books()

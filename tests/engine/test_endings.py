@@ -12,6 +12,7 @@ import pytest
 
 from packmule.core.batch import Limits
 from packmule.core.calls import Fault, Received
+from packmule.core.endings import Ending
 from packmule.engine.runner import Runner
 from packmule.store import reads
 from packmule.testing import ScriptedEndpoint, SimClock
@@ -89,7 +90,13 @@ def test_asking_in_another_threads_loop_is_told_instead_of_waiting_for_ever(tmp_
     assert all("another thread's event loop" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("mistake", [SystemExit(3), GeneratorExit(), RecursionError("too deep")])
+class Own(BaseException):
+    """What a recipe's author made up."""
+
+
+@pytest.mark.parametrize(
+    "mistake", [SystemExit(3), GeneratorExit(), RecursionError("too deep"), KeyboardInterrupt(), Own("mine")]
+)
 def test_whatever_a_recipe_raises_is_its_items_failure(tmp_path: Path, mistake: BaseException) -> None:
     async def recipe(item: Any, ask: Any) -> Any:
         if item.seq == 1:
@@ -164,3 +171,77 @@ def test_a_mistake_in_a_recipe_is_named_with_its_line(tmp_path: Path) -> None:
     (result,) = reads.results(bench.store, bench.batch)
     line = recipe.__code__.co_firstlineno + 2
     assert result.reason == f"the recipe raised KeyError: 'nope' (test_endings.py, line {line})"
+
+
+@pytest.mark.parametrize("mistake", [SystemExit(3), Own("mine"), ValueError("no")])
+def test_whatever_a_check_raises_ends_its_call_and_keeps_its_answer(tmp_path: Path, mistake: BaseException) -> None:
+    def check(value: Any) -> None:
+        del value
+        raise mistake
+
+    async def recipe(item: Any, ask: Any) -> Any:
+        return await ask(item["text"], check=check)
+
+    bench = Bench(tmp_path, recipe, TEXTS[:3], Limits())
+    assert bench.run(working).reason == "done"
+    assert (bench.row.failed, bench.row.held, bench.row.attempts) == (3, 0, 3)
+    bench.check_books()
+
+
+def test_a_check_that_says_false_refuses(tmp_path: Path) -> None:
+    async def recipe(item: Any, ask: Any) -> Any:
+        return await ask(item["text"], check=lambda value: "good" in value)
+
+    bench = Bench(tmp_path, recipe, ["a good text", "a text"], Limits(retries_invalid=1))
+    bench.run(working)
+    assert (bench.row.completed, bench.row.failed, bench.row.attempts) == (1, 1, 3)
+
+
+def test_a_recipe_that_swallows_its_end_does_not_keep_the_loop_to_itself(tmp_path: Path) -> None:
+    turns: list[int] = []
+
+    async def recipe(item: Any, ask: Any) -> Any:
+        while len(turns) < 50:
+            try:
+                await ask(f"{item['text']} {len(turns)}")
+            except BaseException:
+                turns.append(1)
+
+    async def stop(runner: Runner) -> None:
+        await asyncio.sleep(0.5)
+        runner.stop(Ending("stopped", "person"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+            assert len(turns) < 50
+
+    bench = Bench(tmp_path, recipe, TEXTS[:1], Limits())
+    assert bench.run(working, steer=stop).reason == "person"
+
+
+def test_a_store_that_is_deleted_under_a_run_stops_it(tmp_path: Path) -> None:
+    async def rob(runner: Runner) -> None:
+        del runner
+        await asyncio.sleep(2.5)
+        bench.store.path.unlink()
+
+    bench = Bench(tmp_path, one_call, TEXTS, Limits(concurrency=2))
+    ending = bench.run(working, steer=rob)
+    assert (ending.state, ending.reason) == ("stopped", "disk")
+    assert "deleted" in ending.detail
+
+
+def test_a_machine_out_of_files_asks_less_and_blames_nobody(tmp_path: Path) -> None:
+    made: list[ScriptedEndpoint] = []
+
+    def crowded(clock: SimClock) -> list[ScriptedEndpoint]:
+        def say(text: str, nth: int) -> Any:
+            del nth
+            crowd = made[0].in_flight >= 10
+            return Fault("local", "not_sent", "no more files") if crowd else f"answer to {text}"
+
+        made.append(ScriptedEndpoint(clock, say, latency_s=lambda: 0.5))
+        return made
+
+    bench = Bench(tmp_path, one_call, [f"t{n}" for n in range(300)], Limits(concurrency=64))
+    assert bench.run(crowded).reason == "done"
+    assert (bench.row.completed, bench.row.unknown) == (300, 0)

@@ -138,7 +138,7 @@ def _imported(module_name: str, spec: str) -> ModuleType:
             raise UsageError(message) from None
         message = f"the schema {spec} cannot be imported: there is no module {error.name!r} here or installed"
         raise UsageError(message, hint=HINT) from None
-    except Exception as error:  # a user's module may raise anything
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         message = f"the schema {spec} cannot be imported: {type(error).__name__}: {shortened(str(error))}"
         raise UsageError(message) from error
     finally:

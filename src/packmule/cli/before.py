@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from packmule.compose import Prepared
 
 SHOWN_PROMPT = 600
+NOTHING = 0
+"""There is nothing to do, so there is nothing to agree to."""
 _VERBS = {"resume": "resuming", "extend": "extending", "finished": "finished already:"}
 
 
@@ -30,7 +32,7 @@ def announce(prepared: Prepared) -> int:
     if prepared.differs:
         say(f"A new batch: it differs from {prepared.differs[0]}")
     if prepared.action == "finished":
-        return 0
+        return NOTHING
     if prepared.action == "resume" and row is not None and row.ingested and row.completed:
         return _say_rest(prepared, row)
     return _say_card(prepared)
@@ -38,7 +40,7 @@ def announce(prepared: Prepared) -> int:
 
 def agree(prepared: Prepared, likely: int, *, yes: bool) -> None:
     """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
-    if yes or prepared.agreed or likely == 0:
+    if yes or prepared.agreed or likely == NOTHING:
         return
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         message = "this costs money, and nobody has agreed to it"
@@ -58,9 +60,9 @@ def _say_rest(prepared: Prepared, row: BatchRow) -> int:
         say(f"Note: {note}")
     rest = price_of_rest(row)
     if rest is None:
-        return 0
+        return NOTHING
     say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
-    return rest
+    return max(1, rest)
 
 
 def _say_card(prepared: Prepared) -> int:
@@ -77,7 +79,7 @@ def _say_card(prepared: Prepared) -> int:
         say(f"{counted(sample.items, 'item')}; the recipe names its models itself, so there is no estimate")
         return 1
     _say_estimate(prepared, sample, guess)
-    return guess.likely
+    return max(1, guess.likely) if guess.items else NOTHING
 
 
 def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:

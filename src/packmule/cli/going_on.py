@@ -77,6 +77,9 @@ def retry(
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
     max_cost: o.MaxCost = None,
     item_cap: o.ItemCap = None,
+    price_in: o.PriceIn = None,
+    price_out: o.PriceOut = None,
+    free: o.Free = False,
     concurrency: o.Concurrency = None,
     retry_count: o.RetryCount = None,
     retry_delay: o.RetryDelay = None,
@@ -92,12 +95,14 @@ def retry(
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario)
-    settings = Round(0, model, timeout, max_output_tokens)
+    stated = free or price_in is not None
+    settings = Round(priced=stated, model=model, timeout_s=timeout, max_output_tokens=max_output_tokens)
     session, count = compose.retry(
         desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
     )
-    if count == 0 and row.pending == 0:
-        say(f"{row.id} has nothing to retry: {standing(row)} (what --where and --skip left out stays out)")
+    if count == 0:
+        rest = f"; {row.pending:,} still to do: packmule resume {row.id}" if row.pending else ""
+        say(f"{row.id} has nothing to retry: {standing(row)} (what --where and --skip left out stays out){rest}")
         return
     say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
     drive(desk, session, show=progress != "quiet")

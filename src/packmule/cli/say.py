@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import unicodedata
 from datetime import UTC, datetime
@@ -21,8 +22,11 @@ def say(text: str = "") -> None:
 
 
 def tell(text: str) -> None:
-    """A line of results."""
-    print(clean(text), flush=True)  # noqa: T201 - the one place that prints results
+    """A line of results. Whoever reads them may leave: that is no error of ours, and no reason to stop."""
+    try:
+        print(clean(text), flush=True)  # noqa: T201 - the one place that prints results
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_error(message: str, hint: str) -> None:

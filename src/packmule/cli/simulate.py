@@ -21,7 +21,7 @@ def _group() -> None:
 
 @sim.command("serve")
 def serve_(
-    port: Annotated[int, typer.Option("--port", help="0 chooses a free one.")] = 8021,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 chooses a free one.")] = 8021,
     scenario: Annotated[Path | None, typer.Option("--scenario", help="Latency, limits, faults, manner (TOML).")] = None,
     bill: Annotated[Path | None, typer.Option("--bill", help="Where it keeps what it billed (JSON lines).")] = None,
 ) -> None:

@@ -13,6 +13,7 @@ from packmule.compose.desk import OVER, Desk
 from packmule.compose.parts import Parts
 from packmule.compose.preparing import stored_recipe
 from packmule.compose.session import Session
+from packmule.core.asking import check_settings
 from packmule.core.batch import Limits, Round, changes
 from packmule.core.rows import BatchRow
 from packmule.errors import SourceError
@@ -33,14 +34,15 @@ class Again:
     take_over: bool = False
 
 
-def resume(desk: Desk, row: BatchRow, again: Again, who: str, model: str | None = None) -> Session:
+def resume(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round | None = None) -> Session:
     """A session of a stored batch. Raises PackmuleError when it cannot go on, and nothing is changed then."""
-    names = (model,) if model is not None else row.spec.models
+    settings = settings or row.round
+    names = (settings.model,) if settings.model is not None else row.spec.models
     parts = Parts(
         again.limits,
         desk.env,
         base_url=row.spec.base_url,
-        models=(*row.spec.models, *names),
+        models=(*row.spec.models, *names) if settings.priced else row.spec.models,
         sim_scenario=again.sim_scenario,
     )
     for name in names:
@@ -59,11 +61,12 @@ def retry(
     desk: Desk, row: BatchRow, again: Again, who: str, settings: Round, states: tuple[str, ...] = RETRIED
 ) -> tuple[Session, int]:
     """Open a new round over items in these states: (session, how many). None to do: the session is closed again."""
-    session = resume(desk, row, again, who, settings.model)
-    now_us = session.parts.clock.utc_us()
+    check_settings(settings.max_output_tokens, None)
     settings = msgspec.structs.replace(settings, number=row.round.number + 1)
+    session = resume(desk, row, again, who, settings)
+    now_us = session.parts.clock.utc_us()
     count = batches.open_round(desk.store, session.row, settings, states, now_us)
-    if count == 0 and session.row.pending == 0:
+    if count == 0:
         session.close()
     elif session.row.state in OVER:
         batches.set_state(desk.store, session.row, "reopen", f"round {settings.number}", now_us)

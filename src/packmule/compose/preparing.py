@@ -90,7 +90,8 @@ class Prepared:
         return take_sample(self._prompts())
 
     def _prompts(self) -> Iterator[str | None]:
-        start = self.existing.total if self.existing is not None else 0
+        # Of an extended batch only the new rows; what is pending of a resumed one was never asked, or is asked again.
+        start = self.existing.total if self.existing is not None and self.action == "extend" else 0
         for item in self.source.items(start):
             if item.skip:
                 yield None
@@ -193,6 +194,11 @@ def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) 
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     plain = Parts(order.limits, env, base_url=order.base_url)
     names = tuple(plain.canonical(model) for model in order.models)
+    if order.base_url is not None and any(map(is_simulated, names)):
+        message = (
+            f"{order.spell('base_url')} and the embedded {next(filter(is_simulated, names))} contradict each other"
+        )
+        raise UsageError(message, hint="leave it out; a model of your own server is openai/NAME")
     if order.sim_scenario is not None and names and not any(map(is_simulated, names)):
         message = f"{order.spell('sim_scenario')} is for sim/ models, and {names[0]} is none"
         raise UsageError(message, hint="leave it out, or name a model like sim/small")

@@ -175,7 +175,8 @@ def begin(prepared: Prepared, store: Store, who: str) -> Session:
         batch_id = new_id(now_us)
         # Before there is a batch: a folder that cannot be written leaves nothing behind.
         check_folder(order.out_dir or OUT / batch_id)
-        row = batches.create(store, batch_id, Plan(prepared.spec, mark, order.limits), order.command, now_us)
+        plan = Plan(prepared.spec, mark, order.limits)
+        row = batches.create(store, batch_id, plan, order.command, now_us, fresh=order.fresh)
     session = Session(store, row, prepared.recipe, prepared.parts, order.out_dir, take_over=order.take_over)
     try:
         _take_limits(store, session.row, order.limits, now_us, who)

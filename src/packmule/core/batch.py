@@ -68,9 +68,13 @@ class Limits(Struct, frozen=True, omit_defaults=True):
 
 
 class Round(Struct, frozen=True, omit_defaults=True):
-    """Settings that belong to one round of retries: what `retry` was given to change."""
+    """Settings that belong to one round of retries: what `retry` was given to change.
+
+    `priced`: the limits' own price was stated for this round's model; else it speaks of the batch's models only.
+    """
 
     number: int = 0
+    priced: bool = False
     model: str | None = None
     timeout_s: float | None = None
     max_output_tokens: int | None = None

@@ -21,6 +21,7 @@ Outcome = Literal["not_sent", "rejected", "unknown"]
 
 # The closed set of what can go wrong with one attempt.
 FaultKind = Literal[
+    "local",  # this machine has no more files or memory for a connection
     "connect",  # DNS, connect, pool or TLS failed before a request byte
     "rate_limit",  # 429, or its like: this bucket waits
     "overloaded",  # 503 / 529: the provider sheds load

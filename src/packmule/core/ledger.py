@@ -44,6 +44,7 @@ class Ledger:
 
     def hold(self, worst: int) -> None:
         """An intent is being recorded."""
+        assert worst >= 0, f"a hold of {worst} would widen the cap"
         self.held += worst
         self.verify()
 

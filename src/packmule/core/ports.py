@@ -140,6 +140,10 @@ class Journal(Protocol):
         """Go on with a fresh handle after a failure."""
         ...
 
+    def gone(self) -> bool:
+        """Was the store deleted or replaced under us? Nothing written now would be found again."""
+        ...
+
     def take_ballast(self) -> bool:
         """Hold space back for a full disk; False when there is none."""
         ...

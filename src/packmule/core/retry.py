@@ -15,6 +15,7 @@ from packmule.core.calls import Fault, FaultKind
 Action = Literal["gate", "retry", "fail", "halt"]
 
 ACTIONS: dict[FaultKind, Action] = {
+    "local": "gate",
     "connect": "gate",
     "rate_limit": "gate",
     "overloaded": "gate",
@@ -38,7 +39,7 @@ BREAKER_FAILURES: frozenset[FaultKind] = frozenset(
     ("connect", "overloaded", "server_error", "timeout", "reset", "cut", "malformed")
 )
 # What tells the pace that we ask too much.
-PACE_TROUBLE: frozenset[FaultKind] = frozenset(("rate_limit", "overloaded", "timeout"))
+PACE_TROUBLE: frozenset[FaultKind] = frozenset(("rate_limit", "overloaded", "timeout", "local"))
 
 GATE_FIRST_S = 1.0
 GATE_MAX_S = 60.0

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from packmule.core.asking import check_settings
 from packmule.core.calls import (
     INLINE_MAX,
     Answer,
@@ -77,7 +78,8 @@ class Ask:
         holds (media type, bytes) pairs. Raises CallFailed when no answer came, CallRejected when none was accepted.
         """
         spec = self._run.world.spec
-        _require(prompt, check)
+        _require(prompt, check, label)
+        check_settings(max_output_tokens, temperature)
         checked = self._run.world.schema(schema) if schema is not None else None
         request = Request(
             models=tuple(models) if models else (model,) if model else spec.models,
@@ -114,7 +116,9 @@ class Ask:
             message = "ask was awaited in another thread's event loop"
             raise UsageError(message, hint="await it in the recipe itself; asyncio.to_thread is for work that blocks")
         if run.closing is not None or run.over:
-            # Unwound, or a task that the recipe left behind: an item that is over asks no more.
+            # Unwound, or a task that the recipe left behind: an item that is over asks no more. One that swallows
+            # this and asks again must not keep the loop, and with it the signals, to itself.
+            await asyncio.sleep(0)
             raise asyncio.CancelledError
         data = canonical(request)
         digest = digest_of(data)
@@ -174,7 +178,7 @@ class Ask:
         return BlobPart(media, self._run.world.blobs.put(data), len(data))
 
 
-def _require(prompt: object, check: object) -> None:
+def _require(prompt: object, check: object, label: object) -> None:
     """Raise UsageError for what cannot be asked, or cannot judge."""
     if not isinstance(prompt, str | Sequence) or (isinstance(prompt, str) and not prompt.strip()):
         message = f"ask was given {prompt!r}, which is no prompt"
@@ -182,6 +186,9 @@ def _require(prompt: object, check: object) -> None:
     if check is not None and (not callable(check) or inspect.iscoroutinefunction(check)):
         message = f"check={check!r} cannot judge an answer: it must be a plain function"
         raise UsageError(message, hint="it returns None to accept, or a sentence that says why not")
+    if label is not None and not isinstance(label, str):
+        message = f"label={label!r} is no text"
+        raise UsageError(message)
 
 
 def judge(waiting: Waiting, answer: Answer) -> Ended:
@@ -198,7 +205,7 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
         ended.value = value
     except Rejection as reason:
         ended.state, ended.reason = "rejected", str(reason)
-    except Exception as error:  # noqa: BLE001 - the user's own code
+    except BaseException as error:  # noqa: BLE001 - the user's own code; nothing here awaits, so no cancellation is ours
         ended.state, ended.kind = "rejected", "check_error"
         ended.reason = f"the check raised {type(error).__name__}: {error}"
     return ended
@@ -207,6 +214,9 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
 def _must_not_object(verdict: object) -> None:
     if isinstance(verdict, str):
         raise Rejection(verdict)
+    if verdict is False:
+        message = "the check said no, without a reason"
+        raise Rejection(message)
 
 
 def _reply(ended: Ended, schema: CheckedSchema | None) -> Reply:

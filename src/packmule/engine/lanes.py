@@ -351,5 +351,8 @@ class Lanes:
             waiting.future.set_result(ended)
 
 
+_WORDS = {"local": "this machine has no more files or sockets", "connect": "no connection", "reset": "connection lost"}
+
+
 def _words(fault: Fault) -> str:
-    return {"connect": "no connection", "reset": "connection lost"}.get(fault.kind, fault.kind.replace("_", " "))
+    return _WORDS.get(fault.kind, fault.kind.replace("_", " "))

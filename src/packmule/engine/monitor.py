@@ -32,6 +32,7 @@ class Monitor:
         """Until cancelled."""
         step = 0
         while True:
+            self._watch_store()
             self._answer_wishes()
             self._watch_outage()
             self._watch_stop()
@@ -92,6 +93,14 @@ class Monitor:
                 detail = f"{name} has not answered for {round(now_s - since)} s: {bucket.breaker.reason}"
                 runner.stop(Ending("stopped", "outage", detail))
                 return
+
+    def _watch_store(self) -> None:
+        runner = self._runner
+        if runner.stopping is None and runner.journal.gone():
+            detail = (
+                "the store's file was deleted or replaced while this batch ran; what it has now goes to the results"
+            )
+            runner.stop(Ending("stopped", "disk", detail))
 
     def _watch_stop(self) -> None:
         if self.drop_at_s is not None and self._runner.world.clock.now_s() >= self.drop_at_s:

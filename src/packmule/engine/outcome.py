@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from pathlib import Path
@@ -32,7 +33,9 @@ async def outcome(recipe: Recipe, run: ItemRun, ask: Ask) -> tuple[str, bytes | 
         return "fail", None, error.message
     except PackmuleError as error:
         return "fail", None, f"{error.message}. {error.hint}".rstrip(". ")
-    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - the user's own code
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the user's own code may raise anything
         return "fail", None, f"the recipe raised {type(error).__name__}: {error}{_where(recipe, error)}"
     return "complete", data, run.remark
 

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packmule.errors import OutputError
+from packmule.errors import OutputError, OutputFull
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -127,4 +127,5 @@ def _refusal(path: Path, error: OSError) -> OutputError:
         errno.EROFS: "choose another place with -o",
     }
     message = f"{path} cannot be written: {error.strerror or error}"
-    return OutputError(message, hint=hints.get(error.errno or 0, ""))
+    kind = OutputFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else OutputError
+    return kind(message, hint=hints.get(error.errno or 0, ""))

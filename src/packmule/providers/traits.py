@@ -46,7 +46,7 @@ def reasons(model: str) -> bool:
 def output_max(model: str, asked: int | None) -> int:
     """The output bound of a request: what it asks for, else 4,096, or 16,384 for a model that reasons."""
     if asked is not None:
-        return asked
+        return max(1, asked)
     return OUTPUT_MAX_REASONING if reasons(model) else OUTPUT_MAX
 
 

@@ -51,6 +51,7 @@ POOL_IDLE_S = 4.0
 _NO_READ_AHEAD = 0
 _IN_CONNECTOR = "client error (Connect)"
 _ENDED_EARLY = ("error reading a body from connection", "unexpected end of file")
+_OUT_OF_FILES = ("(os error 24)", "(os error 23)")
 _TIMED_OUT = "operation timed out"
 
 
@@ -161,6 +162,8 @@ def _fault(error: PyreqwestError, request: WireRequest, body: bytes, *, answerin
 
 
 def _before_answer(error: PyreqwestError, causes: list[str]) -> tuple[FaultKind, Outcome, str]:
+    if any(cause.endswith(_OUT_OF_FILES) for cause in causes):
+        return "local", "not_sent", "no connection to {host}"
     if _IN_CONNECTOR in causes or isinstance(error, PoolTimeoutError):
         return "connect", "not_sent", "could not connect to {host}"
     if isinstance(error, BuilderError):

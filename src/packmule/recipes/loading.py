@@ -76,7 +76,7 @@ def _module(place: str, spec: str) -> ModuleType:
         message = f"--recipe {spec}: there is no module {error.name!r}"
         own = error.name is not None and (place == error.name or place.startswith(f"{error.name}."))
         raise UsageError(message, hint=HINT if own else f"the recipe imports it: pip install {error.name}") from None
-    except Exception as error:  # noqa: BLE001 - the user's own module may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own module may raise anything
         message = f"--recipe {spec}: importing it raised {type(error).__name__}: {error}"
         raise UsageError(message) from None
 

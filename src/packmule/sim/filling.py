@@ -15,6 +15,7 @@ from packmule.sim.strings import Writer
 from packmule.sim.words import content_words, name_words, sentiment, words
 
 DEPTH_MAX = 8
+ITEMS_MOST = 10_000
 ITEMS_TYPICAL = 3
 
 TOO_DEEP = 64
@@ -111,7 +112,7 @@ class Filler:
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
         first = schema.get("prefixItems", [])
-        low = schema.get("minItems", 0)
+        low = min(schema.get("minItems", 0), ITEMS_MOST)
         high = schema.get("maxItems", max(low, ITEMS_TYPICAL, len(first)))
         if schema.get("items") is False:
             high = min(high, len(first))

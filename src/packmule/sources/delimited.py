@@ -86,6 +86,7 @@ def open_delimited(text: TextFile, delimiter: str | None = None) -> Table:
 def _named(header: Sequence[str], name: str) -> tuple[list[str], list[str]]:
     """Column names that are there, short and unique, and a warning for each change."""
     columns: list[str] = []
+    taken: set[str] = set()
     warnings: list[str] = []
     for number, cell in enumerate(header, 1):
         column = wanted = cell.strip()
@@ -96,12 +97,13 @@ def _named(header: Sequence[str], name: str) -> tuple[list[str], list[str]]:
             column = f"column_{number}"
             warnings.append(f"{name}: column {number} has no name in the header and is called {column!r}")
         copy = 2
-        while column in columns:
+        while column in taken:
             column = f"{wanted or f'column_{number}'}-{copy}"
             copy += 1
         if wanted and column != wanted:
             warnings.append(f"{name}: two columns are called {wanted!r}; column {number} is called {column!r}")
         columns.append(column)
+        taken.add(column)
     return columns, warnings
 
 

@@ -33,11 +33,18 @@ from packmule.store.statements import SQL
 _json = msgspec.json.encode
 
 
-def create(store: Store, batch_id: str, plan: Plan, command: str, now_us: int) -> BatchRow:
-    """A new batch in state `created`, without items."""
+def create(store: Store, batch_id: str, plan: Plan, command: str, now_us: int, *, fresh: bool = True) -> BatchRow:
+    """A new batch in state `created`, without items.
+
+    Unless `fresh`, the unfinished one of the same identity, where another process has just made it: the same command
+    typed twice at once is one batch.
+    """
     spec, source, limits = plan.spec, plan.source, plan.limits
     row = (batch_id, identity(spec, source), spec_digest(spec), _text(spec), _text(limits), _text(source))
     with store.transaction() as connection:
+        same = None if fresh else connection.execute(SQL["unfinished_of_identity"], (row[1],)).fetchone()
+        if same is not None:
+            return get(store, same[0])
         added = connection.execute(SQL["add_batch"], (*row, _text(Round()), command, now_us)).fetchone()
         assert added is not None
         (batch,) = added
@@ -51,7 +58,8 @@ def get(store: Store, batch_id: str) -> BatchRow:
     exact = store.one("batch_columns", (batch_id,), more=" WHERE b.id = ?")
     if exact is not None:
         return batch_row(exact)
-    rows = store.read("batch_columns", (f"%{batch_id}%",), more=" WHERE b.id LIKE ? ORDER BY b.batch DESC LIMIT 3")
+    like = " WHERE ?1 != '' AND instr(b.id, ?1) ORDER BY b.batch DESC LIMIT 3"
+    rows = store.read("batch_columns", (batch_id,), more=like)
     if len(rows) == 1:
         return batch_row(rows[0])
     if rows:

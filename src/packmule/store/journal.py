@@ -31,6 +31,10 @@ class BatchJournal:
         """Go on with a fresh handle after a failure."""
         self._store.reopen()
 
+    def gone(self) -> bool:
+        """Was the store's file deleted or replaced under us?"""
+        return self._store.gone()
+
     def take_ballast(self) -> bool:
         """Hold space back for a full disk; False when there is none."""
         return self._store.ballast.take()

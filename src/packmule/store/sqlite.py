@@ -53,6 +53,7 @@ class Store:
         except (apsw.Error, OSError) as error:
             raise _unopened(path, error) from None
         sync_folder(self.folder)
+        self._inode = path.stat().st_ino
         self.blobs = BlobFiles(self.folder / "blobs")
         self.ballast = Ballast(path.with_suffix(".ballast"))
 
@@ -74,6 +75,13 @@ class Store:
         """The first row, or None."""
         rows = self.read(name, params, more=more)
         return rows[0] if rows else None
+
+    def gone(self) -> bool:
+        """Is the file that we write no longer the one at our path: deleted, or replaced?"""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     def data_version(self) -> int:
         """Changes whenever another connection has committed."""

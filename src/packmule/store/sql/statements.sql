@@ -79,6 +79,10 @@ UPDATE batches SET out_dir = ? WHERE batch = ?;
 INSERT INTO batches (id, identity, spec_digest, spec, limits, source, round, command, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING batch;
 
+-- name: unfinished_of_identity
+SELECT b.id FROM batches b JOIN totals t USING (batch)
+WHERE b.identity = ? AND t.state NOT IN ('completed', 'cancelled') ORDER BY b.batch DESC LIMIT 1;
+
 -- name: add_totals
 INSERT INTO totals (batch, cap) VALUES (?, ?);
 
