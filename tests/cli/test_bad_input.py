@@ -317,9 +317,9 @@ def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
     assert b"half a character" in done.stderr
 
 
-def test_an_address_beside_the_embedded_provider(tmp_path: Path) -> None:
+def test_a_sim_model_at_an_address_is_a_server_and_needs_consent(tmp_path: Path) -> None:
     rows(tmp_path, 1)
-    refused(tmp_path, "run", "rows.csv", *ASK, "--base-url", "http://127.0.0.1:9", code=2, says="--base-url")
+    refused(tmp_path, "run", "rows.csv", *ASK, "--base-url", "http://127.0.0.1:9", code=2, says="nobody has agreed")
 
 
 def test_a_new_bound_of_a_round_that_is_no_count(tmp_path: Path) -> None:

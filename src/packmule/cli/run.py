@@ -213,7 +213,7 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
     say(f"{row.id} {words}: {standing(row)}")
     if ending.detail and ending.reason != "person":
         say_error(ending.detail, "")
-    if row.spec.models and all(compose.is_simulated(model) for model in row.spec.models):
+    if row.spec.models and all(compose.is_simulated(model, row.spec.base_url) for model in row.spec.models):
         say("All of it simulated: no money was really spent.")
     if ending.unused_calls:
         unused = counted(ending.unused_calls, "answer")

@@ -30,9 +30,9 @@ def open_store(path: Path, *, create: bool = True) -> Store:
         return store
 
 
-def is_simulated(model: str) -> bool:
-    """Does this model only pretend, for free?"""
-    return model.startswith("sim/")
+def is_simulated(model: str, base_url: str | None = None) -> bool:
+    """Does this model only pretend, for free? At an address of its own it is somebody's server."""
+    return model.startswith("sim/") and base_url is None
 
 
 class Parts:

@@ -66,7 +66,8 @@ class Prepared:
     def free(self) -> bool:
         """No model of this batch can cost anything: simulated, or declared free."""
         models = self.spec.models
-        return bool(models) and all(is_simulated(m) or self.parts.endpoint(m).price.free for m in models)
+        only = all(is_simulated(m, self.spec.base_url) or self.parts.endpoint(m).price.free for m in models)
+        return bool(models) and only
 
     @property
     def agreed(self) -> bool:
@@ -194,12 +195,7 @@ def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) 
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     plain = Parts(order.limits, env, base_url=order.base_url)
     names = tuple(plain.canonical(model) for model in order.models)
-    if order.base_url is not None and any(map(is_simulated, names)):
-        message = (
-            f"{order.spell('base_url')} and the embedded {next(filter(is_simulated, names))} contradict each other"
-        )
-        raise UsageError(message, hint="leave it out; a model of your own server is openai/NAME")
-    if order.sim_scenario is not None and names and not any(map(is_simulated, names)):
+    if order.sim_scenario is not None and names and not any(is_simulated(name, order.base_url) for name in names):
         message = f"{order.spell('sim_scenario')} is for sim/ models, and {names[0]} is none"
         raise UsageError(message, hint="leave it out, or name a model like sim/small")
     return Parts(
