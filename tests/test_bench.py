@@ -26,3 +26,9 @@ def test_a_big_batch_costs_no_more_memory_than_it_may() -> None:
     said = run("scale.py")
     assert "20,000" in said
     assert "first call" in said
+
+
+def test_the_forecast_of_the_end_keeps_its_bars() -> None:
+    said = run("eta.py")
+    assert said.count("ok    ") == 4
+    assert "MISSED" not in said

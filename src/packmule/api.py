@@ -110,7 +110,7 @@ class Handle:
     @property
     def progress(self) -> Progress:
         """How the batch stands now."""
-        return self._desk.progress(self._row, live=self.running)
+        return self._desk.progress(self._row)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What happened to the batch, in order, until it ends: dicts with `id`, `at` (microseconds UTC), `kind`."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from packmule import __version__
-from packmule.cli import going_on, reading
+from packmule.cli import going_on, reading, steering, watching
 from packmule.cli import run as running
 from packmule.cli.simulate import sim
 
@@ -46,6 +46,15 @@ app.command("run")(running.run)
 app.command("resume")(going_on.resume)
 app.command("retry")(going_on.retry)
 app.command("unknown")(going_on.unknown)
+app.command("pause")(steering.pause)
+app.command("unpause")(steering.unpause)
+app.command("stop")(steering.stop)
+app.command("cancel")(steering.cancel)
+app.command("set")(steering.set_)
+app.command("watch")(watching.watch)
+app.command("wait")(watching.wait)
+app.command("status")(watching.status)
+app.command("logs")(watching.logs)
 app.command("list")(reading.list_)
 app.command("show")(reading.show)
 app.command("export")(reading.export)

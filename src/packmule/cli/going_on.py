@@ -52,7 +52,7 @@ def resume(
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
-    progress: o.ProgressOption = "line",
+    progress: o.ProgressOption = "auto",
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
@@ -64,7 +64,7 @@ def resume(
         return
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
-    drive(desk, compose.resume(desk, row, again, WHO), show=progress != "quiet")
+    drive(desk, compose.resume(desk, row, again, WHO), mode=progress)
 
 
 def retry(
@@ -87,7 +87,7 @@ def retry(
     on_unknown: o.OnUnknown = None,
     output: o.OutOption = None,
     store: o.StoreOption = None,
-    progress: o.ProgressOption = "line",
+    progress: o.ProgressOption = "auto",
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Open a new round: ask the failed, blocked and skipped items again; accepted answers are not paid twice."""
@@ -105,7 +105,7 @@ def retry(
         say(f"{row.id} has nothing to retry: {standing(row)} (what --where and --skip left out stays out){rest}")
         return
     say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
-    drive(desk, session, show=progress != "quiet")
+    drive(desk, session, mode=progress)
 
 
 def unknown(

@@ -12,7 +12,8 @@ OutOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Folder for the results (packmule-out/<batch>).")
 ]
 ProgressOption = Annotated[
-    Literal["line", "quiet"], typer.Option("--progress", help="One plain line, or quiet: nothing until the end (line).")
+    Literal["auto", "detailed", "compact", "log", "quiet", "none"],
+    typer.Option("--progress", help="How the run is shown; quiet: only its end, none: nothing (auto)."),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree to spend without being asked.")]
 TakeOverOption = Annotated[bool, typer.Option("--take-over", help="Take the batch from a runner that hangs.")]

@@ -14,7 +14,6 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import agree, announce
 from packmule.cli.guard import die_by
-from packmule.cli.line import ProgressLine
 from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
@@ -27,6 +26,7 @@ from packmule.errors import StoreFull, UsageError
 from packmule.views.estimate import price_of_rest
 
 if TYPE_CHECKING:
+    from packmule.cli.display import Mode
     from packmule.compose import Desk, Outcome, Prepared, Session
 
 FAILURES = 3
@@ -80,7 +80,7 @@ def run(
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
-    progress: o.ProgressOption = "line",
+    progress: o.ProgressOption = "auto",
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Ask a model about every row of a file. The same command goes on where it stopped."""
@@ -119,10 +119,10 @@ def run(
         return
     agree(prepared, likely, yes=yes)
     session = compose.begin(prepared, desk.store, "command line")
-    drive(desk, session, show=progress != "quiet")
+    drive(desk, session, mode=progress)
 
 
-def drive(desk: Desk, session: Session, *, show: bool) -> None:
+def drive(desk: Desk, session: Session, *, mode: Mode) -> None:
     """Run a session to its end, write the results, exit with its code."""
     signals = Signals(session)
     if session.lost:
@@ -132,7 +132,9 @@ def drive(desk: Desk, session: Session, *, show: bool) -> None:
         back = f"packmule export {session.replaces} -o FILE writes them again"
         say(f"Note: the results of {session.replaces} in {session.out_dir} will be replaced; {back}")
     say(f"{session.row.id}: {counted(session.row.total, 'item')}, {session.row.pending:,} to do")
-    with ProgressLine(desk, session.row, show=show):
+    from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
+
+    with Display(desk, session.row, mode):
         ending = _on_loop(session, signals)
     if not ending.saved:
         session.close()

@@ -61,6 +61,7 @@ def standing(row: BatchRow) -> str:
     return ", ".join(parts)
 
 
-def when(at_us: int | None) -> str:
-    """UTC to the minute."""
-    return "" if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+def when(at_us: int | None, *, seconds: bool = False) -> str:
+    """UTC to the minute, or to the second."""
+    form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+    return "" if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).strftime(form)

@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from time import sleep
+from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from packmule.compose import results
 from packmule.compose.parts import open_store
+from packmule.core.batch import Limits
+from packmule.core.eta import History, history_of
+from packmule.core.live import Live
+from packmule.core.pulse import FEW
 from packmule.core.rows import BatchRow, ChangedRow, UnknownRow
 from packmule.engine.clock import RealClock
 from packmule.errors import UsageError
 from packmule.exports import ResultRecord
 from packmule.providers.prices import PriceBook
 from packmule.store import batches, reads
-from packmule.views.progress import Progress, progress_of
+from packmule.views.lines import chosen, in_order
+from packmule.views.progress import Line, Progress, progress_of
 
 OVER = ("completed", "cancelled")
+ANSWER_STEP_S = 0.05
 Event = tuple[int, int, str, dict[str, Any]]
 """(id, at in microseconds UTC, kind, data)."""
 
@@ -60,10 +69,38 @@ class Desk:
             return "interrupted"
         return row.state
 
-    def progress(self, row: BatchRow, *, live: bool = True) -> Progress:
-        """How the batch stands, with what its runner is doing now."""
-        found = reads.live(self.store, row.batch) if live else None
-        return progress_of(self.now(row), None if found is None else found[1])
+    def progress(self, row: BatchRow, *, room: int = 0) -> Progress:
+        """How the batch stands and what its runner is doing now, with at most `room` items to show."""
+        now, live = self.now(row), reads.live(self.store, row.batch)
+        alive = now.state in {"running", "paused"} and batches.is_running(self.store, now)
+        progress = progress_of(now, live, RealClock().utc_us(), alive=alive, history=self._history(now, live))
+        return replace(progress, lines=self._lines(progress, now, room)) if room else progress
+
+    def _history(self, row: BatchRow, live: Live | None) -> History | None:
+        """How fast an earlier batch of the same kind was; only asked while this one does not know itself."""
+        if live is not None and live.pulse is not None and live.pulse.finished >= FEW:
+            return None
+        kin = reads.live_of_kin(self.store, row)
+        return None if kin is None or kin.pulse is None else history_of(kin.pulse)
+
+    def _lines(self, progress: Progress, row: BatchRow, room: int) -> tuple[Line, ...]:
+        if row.total <= room:
+            return in_order(self._stored(row, "first", room), progress.active)
+        failed = self._stored(row, "failed", room) if row.failed or row.blocked else ()
+        return chosen(progress.active, failed, self._stored(row, "done", room), room)
+
+    def _stored(self, row: BatchRow, which: Literal["first", "done", "failed"], room: int) -> tuple[Line, ...]:
+        return tuple(
+            Line(
+                found.seq + 1,
+                found.key,
+                found.state,
+                found.reason or "",
+                found.latency_ms / 1000 if found.state != "pending" else None,
+                cost=found.cost,
+            )
+            for found in reads.shown(self.store, row.batch, which, room)
+        )
 
     def events(self, row: BatchRow, after: int = 0) -> list[Event]:
         """What happened, in order."""
@@ -95,6 +132,42 @@ class Desk:
     def wish(self, row: BatchRow, kind: str, data: dict[str, Any], who: str) -> int:
         """Ask something of the running batch."""
         return batches.wish(self.store, row.batch, kind, data, who, RealClock().utc_us())
+
+    def ask(self, row: BatchRow, kind: str, data: dict[str, Any], who: str, patience_s: float) -> str | None:
+        """File a wish and wait for the runner's answer; None when none came in time, or the runner is gone."""
+        wish = self.wish(row, kind, data, who)
+        clock = RealClock()
+        end_s = clock.now_s() + patience_s
+        while (answer := self.answered(wish)) is None and clock.now_s() < end_s and self.alive(row):
+            sleep(ANSWER_STEP_S)
+        return answer if answer is not None else self.answered(wish)
+
+    def alive(self, row: BatchRow) -> bool:
+        """Does a live process hold this batch?"""
+        return batches.is_running(self.store, self.now(row))
+
+    def running(self) -> BatchRow:
+        """The newest batch that runs; the newest at all when none does. Raises UsageError."""
+        rows = self.newest()
+        return next((row for row in rows if self.alive(row)), None) or self.find(None)
+
+    def wait(self, row: BatchRow, timeout_s: float | None, step_s: float) -> bool:
+        """Until no process holds the batch, at most `timeout_s`: has it ended?"""
+        clock = RealClock()
+        end_s = None if timeout_s is None else clock.now_s() + timeout_s
+        while self.alive(row):
+            if end_s is not None and clock.now_s() >= end_s:
+                return False
+            sleep(step_s)
+        return True
+
+    def set_limits(self, row: BatchRow, limits: Limits, who: str, reason: str = "") -> None:
+        """Change the limits of a batch at rest. Raises UsageError for a cap below what is committed."""
+        batches.set_limits(self.store, self.now(row), limits, RealClock().utc_us(), who, reason)
+
+    def cancel(self, row: BatchRow) -> BatchRow:
+        """End a batch at rest for good."""
+        return batches.cancel(self.store, self.now(row), RealClock().utc_us())
 
     def answered(self, wish: int) -> str | None:
         """The runner's answer to a wish, None while there is none."""

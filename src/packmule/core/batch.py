@@ -115,9 +115,11 @@ def changes(before: Struct, after: Struct) -> tuple[Change, ...]:
     return tuple(Change(name, old, new) for name, old, new in pairs if old != new)
 
 
-def limits_event(before: Limits, after: Limits, who: str) -> dict[str, object]:
+def limits_event(before: Limits, after: Limits, who: str, reason: str = "") -> dict[str, object]:
     """What the change feed says of changed limits."""
-    return {"who": who, "changes": {change.name: [change.before, change.after] for change in changes(before, after)}}
+    changed = {change.name: [change.before, change.after] for change in changes(before, after)}
+    event: dict[str, object] = {"who": who, "changes": changed}
+    return {**event, "reason": reason} if reason else event
 
 
 def cap_of(limits: Limits) -> int | None:

@@ -106,6 +106,17 @@ class ChangedRow(Struct, frozen=True):
     rev: int
 
 
+class ShownRow(Struct, frozen=True):
+    """An item as a table shows it; cost in picodollars."""
+
+    seq: int
+    key: str
+    state: str
+    reason: str | None
+    latency_ms: int
+    cost: int
+
+
 class UnknownRow(Struct, frozen=True):
     """An attempt that may have been billed: whose, at most how much, and why nobody knows."""
 

@@ -40,6 +40,8 @@ class ItemRun:
         self.state = "pending"
         self.reason = ""
         self.since_s = world.clock.now_s()
+        # When it first asked in this session, in active seconds; None while all it did was replayed.
+        self.asked_s: float | None = None
         self.closing: tuple[str, str] | None = None
         self.started = self.over = False
         self.loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from packmule.core.calls import Answer, Fault
 from packmule.core.money import cost_of
 from packmule.core.retry import BREAKER_FAILURES, PACE_TROUBLE, after_fault
 from packmule.engine.ask import judge
+from packmule.engine.item_run import ItemRun
 from packmule.engine.recorder import Recorder
 from packmule.engine.tap import BucketState, Tap
 from packmule.engine.waiting import Ended, Waiting
@@ -27,6 +28,8 @@ _STATE = {"not_sent": "not_sent", "rejected": "rejected", "unknown": "unknown"}
 class LaneOwner(Protocol):
     """What lanes tell the runner."""
 
+    def on_intent(self, run: ItemRun) -> None: ...
+    def on_answer(self, latency_s: float) -> None: ...
     def on_attempt_end(self, waiting: Waiting) -> None: ...
     def on_blocked(self, waiting: Waiting) -> None: ...
     def on_broke(self) -> None: ...
@@ -219,6 +222,8 @@ class Lanes:
             run.recorded = True
         group.counts["held"] += waiting.worst
         group.counts["attempts"] += 1
+        if run.asked_s is None:
+            self._owner.on_intent(run)
         run.change("ask")
 
     def _end(self, waiting: Waiting, outcome: Answer | Fault) -> None:
@@ -249,6 +254,7 @@ class Lanes:
             self._owner.on_bucket_change(bucket)
         self.successes += 1
         self.latency_sum_s += latency_ms / 1000
+        self._owner.on_answer(latency_ms / 1000)
         run.attempts += 1
         run.model = waiting.endpoint.model
         tokens = (None, None) if usage is None else (usage.tokens_in, usage.tokens_out)

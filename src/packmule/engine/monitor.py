@@ -8,6 +8,7 @@ import msgspec
 
 from packmule.core.batch import Limits, cap_of, limits_event, refuse_low_cap
 from packmule.core.endings import Ending
+from packmule.core.money import usd_short
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 STEP_S = 0.25
 TICK_STEPS = 4
 HEARTBEAT_S = 5.0
+NEAR = 80
+"""Per cent of the cap at which a person is told."""
 
 
 class Monitor:
@@ -27,6 +30,7 @@ class Monitor:
         self.drop_at_s: float | None = None
         self._shown: object = None
         self._beat_s = 0.0
+        self._warned: tuple[int | None, int] = (None, 0)
 
     async def watch(self) -> None:
         """Until cancelled."""
@@ -51,6 +55,7 @@ class Monitor:
             tap.closed,
             runner.state,
             len(runner.runs),
+            runner.told,
             [b.why for b in tap.buckets.values()],
         )
         if shown == self._shown and now_s < self._beat_s:
@@ -63,10 +68,8 @@ class Monitor:
 
     def live(self) -> tuple[int, int, str]:
         """The live row as it is now."""
-        runner, clock = self._runner, self._runner.world.clock
-        extra = {"state": runner.state, "latches": runner.latches, "unused_calls": runner.unused_calls}
-        data = live_row(runner.runs.values(), runner.tap, clock.now_s(), extra)
-        return runner.row.batch, clock.utc_us(), _text(data)
+        live = live_row(self._runner)
+        return self._runner.row.batch, live.at, _text(live)
 
     def _tick(self) -> tuple[int, int, str]:
         runner = self._runner
@@ -102,6 +105,25 @@ class Monitor:
             )
             runner.stop(Ending("stopped", "disk", detail))
 
+    def watch_cap(self) -> None:
+        """Say once for each cap that most of it is spent, and once that all of it is."""
+        ledger = self._runner.ledger
+        spent, cap = ledger.settled + ledger.unknown, ledger.cap
+        if cap is None:
+            return
+        if self._warned[0] != cap:
+            self._warned = (cap, 0)
+        share = 100 if spent >= cap else NEAR if spent * 100 >= cap * NEAR else 0
+        if share <= self._warned[1]:
+            return
+        self._warned = (cap, share)
+        end = "" if ledger.stops else ", which only warns"
+        if share == NEAR:
+            self._runner.note("near_cap", {"reason": f"{NEAR} % of {usd_short(cap)}{end} is spent: {usd_short(spent)}"})
+        else:
+            where = "above" if spent > cap else "all of"
+            self._runner.note("over_cap", {"reason": f"{usd_short(spent)} is {where} {usd_short(cap)}{end}"})
+
     def _watch_stop(self) -> None:
         if self.drop_at_s is not None and self._runner.world.clock.now_s() >= self.drop_at_s:
             self.drop_at_s = None
@@ -122,7 +144,7 @@ class Monitor:
         elif kind == "unpause":
             runner.unlatch("person")
         elif kind == "stop":
-            runner.stop(Ending("stopped", str(data.get("reason") or "person")))
+            runner.stop(Ending("stopped", str(data.get("reason") or "person"), str(data.get("detail") or "")))
             if data.get("now"):
                 runner.drop()
         elif kind == "cancel":
@@ -135,7 +157,7 @@ class Monitor:
 
     def _relimit(self, data: dict[str, Any], who: str) -> str:
         runner = self._runner
-        before = runner.limits
+        before, reason = runner.limits, str(data.pop("reason", ""))
         try:
             limits = msgspec.convert({**msgspec.to_builtins(before), **data}, Limits)
             refuse_low_cap(limits, runner.ledger.committed)
@@ -144,7 +166,7 @@ class Monitor:
         group = runner.recorder.group
         group.statements.append(("set_limits", (_text(limits), runner.row.batch)))
         group.statements.append(("set_cap", (cap_of(limits), runner.row.batch)))
-        runner.note("limits", limits_event(before, limits, who))
+        runner.note("limits", limits_event(before, limits, who, reason))
         runner.relimit(limits)
         return "done"
 

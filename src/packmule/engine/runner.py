@@ -31,6 +31,7 @@ from packmule.engine.monitor import Monitor
 from packmule.engine.outcome import SAME_REFUSALS_MAX, Refusals, outcome
 from packmule.engine.recorder import Recorder
 from packmule.engine.tap import BucketState, Tap
+from packmule.engine.vitals import Vitals
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import ItemChange, World
 
@@ -56,7 +57,8 @@ class Runner:
         self.runs: dict[int, ItemRun] = {}
         self.latches: dict[str, str] = {}
         self.stopping: Ending | None = None
-        self.unused_calls = 0
+        self.unused_calls = self.told = 0
+        self.vitals = Vitals(world.clock.now_s())
         self.recorder = Recorder(journal, epoch, threaded=threaded)
         self.recorder.on_trouble = self._on_trouble
         self.recorder.on_fatal = self.on_crash
@@ -72,7 +74,6 @@ class Runner:
         self._over = asyncio.Event()
         self._fatal: BaseException | None = None
         self._refusals = Refusals()
-        self._warned_cap: int | None = None
         self._feeder = Feeder(self._fetch, 2 * self.limits.concurrency)
         self._feeding = False
 
@@ -116,6 +117,11 @@ class Runner:
         ending = self.stopping or Ending("completed", "done")
         event = {"completed": "complete", "stopped": "stop", "cancelled": "cancel", "failed": "fail"}[ending.state]
         self._move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
+        if ending.state == "cancelled":
+            self.recorder.group.statements += [
+                ("cancel_items", (self.row.batch,)),
+                ("cancel_totals", (self.row.batch,)),
+            ]
         if self.unused_calls:
             self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
         self.recorder.group.live = self.monitor.live()
@@ -160,6 +166,7 @@ class Runner:
         """Hold everything new back for one reason; several are independent."""
         if self.stopping is None and name not in self.latches:
             self.latches[name] = why
+            self.vitals.time.pause(self.world.clock.now_s())
             self.tap.closed = next(iter(self.latches))
             if self.state == "running":
                 self._move("pause", name, why)
@@ -173,6 +180,7 @@ class Runner:
             return
         self.tap.closed = next(iter(self.latches), "")
         if not self.latches:
+            self.vitals.time.unpause(self.world.clock.now_s())
             self._move("unpause", "")
             for run in self.runs.values():
                 if run.state == "paused":
@@ -184,8 +192,7 @@ class Runner:
         self.limits = self.tap.limits = limits
         self.world.limits = limits
         self.ledger.cap, self.ledger.stops = limits.max_cost, limits.on_budget == "stop"
-        for bucket in self.tap.buckets.values():
-            bucket.pace.width_max = float(limits.concurrency)
+        self.tap.repace()
         self.lanes.wake()
 
     # Items
@@ -249,6 +256,7 @@ class Runner:
                 run.change("unwind")
         else:
             run.change(event, reason)
+            self.vitals.ended(run, self.world.clock.now_s())
             self._record_end(run, output, reason)
             if run.state == "completed":
                 self._refusals.succeeded = True
@@ -274,6 +282,7 @@ class Runner:
             self._over.set()
 
     def _on_state(self, run: ItemRun) -> None:
+        self.told += 1
         if self._on_change is not None:
             self._on_change(ItemChange(run.seq, run.key, run.state, run.reason))
 
@@ -301,22 +310,24 @@ class Runner:
         """An ask that may not be tried again."""
         self.lanes.end_call(waiting, Ended("failed", reason=reason, kind=kind))
 
+    def on_intent(self, run: ItemRun) -> None:
+        """An item asks for the first time in this session."""
+        run.since_s = self.world.clock.now_s()
+        run.asked_s = self.vitals.time.at(run.since_s)
+
+    def on_answer(self, latency_s: float) -> None:
+        """A call was answered."""
+        self.vitals.answered(latency_s)
+
     def on_attempt_end(self, waiting: Waiting) -> None:
         """An attempt landed."""
         run = waiting.run
-        self._watch_cap()
+        self.monitor.watch_cap()
         if run.on_way == 0:
             if run.landed is not None:
                 run.landed.set()
             if self.stopping is not None and not waiting.future.done():
                 run.close("stop", self.stopping.reason)
-
-    def _watch_cap(self) -> None:
-        """A cap that only warns does so once."""
-        cap, spent = self.ledger.cap, self.ledger.settled + self.ledger.unknown
-        if cap is not None and not self.ledger.stops and spent > cap and self._warned_cap != cap:
-            self._warned_cap = cap
-            self.note("over_cap", {"reason": f"{usd_short(spent)} is above {usd_short(cap)}, which only warns"})
 
     def on_blocked(self, waiting: Waiting) -> None:
         """The item's own cap is reached."""

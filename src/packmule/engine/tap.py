@@ -83,6 +83,17 @@ class Tap:
             state = self.buckets[endpoint.model] = BucketState(endpoint, pace)
         return state
 
+    def repace(self) -> None:
+        """Other limits hold from now on. A width that a person raises is allowed to grow there at once."""
+        now_s = self._clock.now_s()
+        for bucket in self.buckets.values():
+            pace = bucket.pace
+            pace.width_max = float(self.limits.concurrency)
+            pace.width = min(pace.width, pace.width_max)
+            for rate, tokens in ((self.limits.rpm, pace.requests), (self.limits.tpm, pace.tokens)):
+                if rate is not None:
+                    tokens.limit(rate, now_s)
+
     def put(self, waiting: Waiting, *, first: bool = False) -> None:
         """Queue a call: before all others when it was already at the front."""
         bucket = self.bucket(waiting.endpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from packmule.store.rows import batch_row
 from packmule.store.sqlite import Store
 from packmule.store.statements import SQL
 
+GLANCE_S = 0.02
 _json = msgspec.json.encode
 
 
@@ -132,6 +134,10 @@ def take_lease(store: Store, row: BatchRow, *, take_over: bool = False) -> tuple
         epoch = reload(store, row.batch).epoch
         old = RunnerLock(_lock_path(store, row.id, epoch))
         free = old.take()
+        if not free:
+            # Whoever only looks whether a batch runs holds its lock for an instant.
+            time.sleep(GLANCE_S)
+            free = old.take()
         if not free and not take_over:
             message = f"{row.id} is being run by {_who(old.holder())}"
             raise LeaseHeld(message, hint="watch or stop that one; --take-over if it hangs")
@@ -181,13 +187,13 @@ def recover(store: Store, row: BatchRow, epoch: int, now_us: int) -> int:
     return len(lost)
 
 
-def set_limits(store: Store, row: BatchRow, limits: Limits, now_us: int, who: str) -> None:
+def set_limits(store: Store, row: BatchRow, limits: Limits, now_us: int, who: str, reason: str = "") -> None:
     """Change the limits of a batch at rest. Raises UsageError for a cap below what is committed."""
     refuse_low_cap(limits, row.settled + row.unknown + row.held)
     with store.transaction() as connection:
         connection.execute(SQL["set_limits"], (_text(limits), row.batch))
         connection.execute(SQL["set_cap"], (cap_of(limits), row.batch))
-        data = _text(limits_event(row.limits, limits, who))
+        data = _text(limits_event(row.limits, limits, who, reason))
         connection.execute(SQL["add_event"], (row.batch, now_us, "limits", data))
 
 
@@ -198,6 +204,17 @@ def set_state(store: Store, row: BatchRow, event: str, reason: str, now_us: int)
     with store.transaction() as connection:
         connection.execute(SQL["set_state"], (state, reason, None, ended, row.batch))
         connection.execute(SQL["add_event"], (row.batch, now_us, state, _text({"reason": reason})))
+    return reload(store, row.batch)
+
+
+def cancel(store: Store, row: BatchRow, now_us: int) -> BatchRow:
+    """End a batch at rest for good: what is pending is cancelled, and what it had on its way stays unknown."""
+    state = move(BATCH, row.state, "cancel")
+    with store.transaction() as connection:
+        for name in ("cancel_items", "cancel_totals"):
+            connection.execute(SQL[name], (row.batch,))
+        connection.execute(SQL["set_state"], (state, "cancelled", None, now_us, row.batch))
+        connection.execute(SQL["add_event"], (row.batch, now_us, state, "{}"))
     return reload(store, row.batch)
 
 

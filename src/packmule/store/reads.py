@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from packmule.core.rows import AttemptRow, CallRow, ChangedRow, ItemJournal, ItemRow, ResultRow, UnknownRow
+from packmule.core.live import Live
+from packmule.core.rows import (
+    AttemptRow,
+    BatchRow,
+    CallRow,
+    ChangedRow,
+    ItemJournal,
+    ItemRow,
+    ResultRow,
+    ShownRow,
+    UnknownRow,
+)
 from packmule.store.packing import unpack
 from packmule.store.sqlite import Store
 
@@ -77,10 +88,23 @@ def events(store: Store, batch: int, after: int = 0, limit: int = PAGE) -> list[
     return [(id_, at, kind, _decode(data)) for id_, at, kind, data in rows]
 
 
-def live(store: Store, batch: int) -> tuple[int, dict[str, Any]] | None:
-    """(at, data) of the runner's live row."""
+def live(store: Store, batch: int) -> Live | None:
+    """The runner's live row."""
     row = store.one("live_of", (batch,))
-    return None if row is None else (int(row[0]), _decode(row[1]))
+    return None if row is None else _decode(row[1], type=Live)
+
+
+def live_of_kin(store: Store, row: BatchRow) -> Live | None:
+    """The last live row of the newest other batch with this recipe and these models that was completed."""
+    models = msgspec.json.encode(row.spec.models).decode()
+    found = store.one("live_of_kin", {"batch": row.batch, "recipe": row.spec.recipe, "models": models})
+    return None if found is None else _decode(found[0], type=Live)
+
+
+def shown(store: Store, batch: int, which: Literal["first", "done", "failed"], limit: int) -> list[ShownRow]:
+    """Items for a table: the first in input order, or the newest that are completed, or failed and blocked."""
+    name = {"first": "first_items", "done": "newest_done", "failed": "newest_failed"}[which]
+    return [ShownRow(*row) for row in store.read(name, (batch, limit))]
 
 
 def sums(store: Store, batch: int) -> dict[str, int]:

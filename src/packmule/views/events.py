@@ -15,9 +15,10 @@ def event_text(kind: str, data: dict[str, Any]) -> str:
     match kind:
         case "limits":
             changes = data.get("changes", {}).items()
-            return ", ".join(
+            said = ", ".join(
                 f"{_name(name)} {_value(name, old)} -> {_value(name, new)}" for name, (old, new) in changes
             )
+            return f"{said} ({data['reason']})" if data.get("reason") else said
         case "wish":
             return f"{data['kind']} ({data['who']}): {data['answer']}"
         case "round":

@@ -1,6 +1,7 @@
-"""One value says how a batch stands; every face renders this value and nothing else.
+"""One value says how a batch stands; terminal, JSON, hub and notebook render this value and nothing else.
 
-completed + failed + skipped + blocked + cancelled + pending = total, always; `in_flight` items are part of pending.
+completed + failed + skipped + blocked + cancelled + pending = total, always; items that are being worked on are part
+of pending. What the runner said some seconds ago is aged to now, so that countdowns run between two of its words.
 """
 
 from __future__ import annotations
@@ -8,9 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from packmule.core.money import usd_short
+from packmule.core.eta import Forecast, History, forecast
+from packmule.core.live import Live, LiveBucket
+from packmule.core.pulse import PulseFacts
 from packmule.core.rows import BatchRow
+from packmule.views.labels import label_of
+from packmule.views.projection import Projection, project
+
+COUNTS = ("total", "completed", "failed", "skipped", "blocked", "cancelled", "pending")
+MONEY = ("settled", "unknown", "held", "tokens_in", "tokens_out", "attempts")
 
 
 class Waits(Struct, frozen=True):
@@ -21,8 +30,25 @@ class Waits(Struct, frozen=True):
     why: str
 
 
+class Line(Struct, frozen=True):
+    """One item as a table shows it. `number` counts from 1; `wait_s` is until its next try; cost in picodollars."""
+
+    number: int
+    key: str
+    state: str
+    reason: str = ""
+    time_s: float | None = None
+    wait_s: float = 0.0
+    cost: int = 0
+
+
 class Progress(Struct, frozen=True):
-    """Counts of items by state, money in picodollars, calls in flight, waits with their reasons."""
+    """Counts of items by state, money in picodollars, times in seconds. None: not known.
+
+    `label` is the state in a person's words (running, pausing, throttled, stalled, interrupted ...); `lines` are the
+    items worth showing, in the order to show them. `per_min` counts items ended in this session; `at` is microseconds
+    UTC.
+    """
 
     batch_id: str
     state: str
@@ -41,53 +67,103 @@ class Progress(Struct, frozen=True):
     cap: int | None
     tokens_in: int
     tokens_out: int
+    attempts: int = 0
+    at: int = 0
+    label: str = ""
+    name: str = ""
+    models: tuple[str, ...] = ()
+    cap_stops: bool = True
+    width: int = 0
+    concurrency: int = 0
+    per_min: float | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    elapsed_s: float | None = None
+    eta: Forecast | None = None
+    projection: Projection | None = None
     waits: tuple[Waits, ...] = ()
+    active: tuple[Line, ...] = ()
+    lines: tuple[Line, ...] = ()
 
     @property
     def done(self) -> int:
         """Items in a final state."""
         return self.total - self.pending
 
+    @property
+    def running(self) -> bool:
+        """A runner drives it now."""
+        return self.label in {"running", "throttled", "paused", "pausing", "stopping"}
 
-def progress_of(row: BatchRow, live: dict[str, Any] | None) -> Progress:
-    """From the totals row and, while a runner lives, its live row."""
-    live = live or {}
-    waits = tuple(
-        Waits(bucket["model"], bucket["wait_s"], bucket["why"]) for bucket in live.get("buckets", ()) if bucket["why"]
-    )
-    running = row.state in {"running", "paused"}
-    names = ("total", "completed", "failed", "skipped", "blocked", "cancelled", "pending", "settled", "unknown", "held")
+    @property
+    def left_after(self) -> int | None:
+        """What of the cap the projection leaves; negative when it would not be enough."""
+        return None if self.cap is None or self.projection is None else self.cap - self.projection.likely
+
+
+def progress_of(
+    row: BatchRow, live: Live | None, now_us: int = 0, *, alive: bool = True, history: History | None = None
+) -> Progress:
+    """From the totals row and the live row, as of `now_us`. `alive`: a process holds the batch."""
+    running = row.state in {"running", "paused"} and alive
+    live = live if live is not None and running else Live()
+    age_s = max(0.0, (now_us - live.at) / 1e6) if live.at and row.state == "running" else 0.0
     return Progress(
         batch_id=row.id,
         state=row.state,
         reason=row.reason,
         cap=row.limits.max_cost,
-        tokens_in=row.tokens_in,
-        tokens_out=row.tokens_out,
-        in_flight=int(live.get("in_flight", 0)) if running else 0,
-        waits=waits if running else (),
-        **{name: getattr(row, name) for name in names},
+        cap_stops=row.limits.on_budget == "stop",
+        in_flight=live.in_flight,
+        at=now_us,
+        label=label_of(row, live, age_s, alive=alive),
+        name=row.source.name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
+        models=row.spec.models,
+        width=sum(bucket.width for bucket in live.buckets),
+        concurrency=row.limits.concurrency,
+        per_min=_per_min(live.pulse, age_s),
+        p50_s=live.p50_s,
+        p95_s=live.p95_s,
+        elapsed_s=_elapsed_s(row, now_us),
+        eta=_eta(row, live, age_s, history) if running else None,
+        projection=project(row, live.money),
+        waits=tuple(_waits(bucket, age_s) for bucket in live.buckets if bucket.why),
+        active=tuple(_line(item, age_s) for item in live.active),
+        **{name: getattr(row, name) for name in (*COUNTS, *MONEY)},
     )
 
 
-def progress_line(progress: Progress) -> str:
-    """One plain line: '412/1,000 41% | $0.41 of $2.00 | 8 in flight | 3 failed | waits 6s: rate limit'."""
-    share = f" {100 * progress.done // progress.total}%" if progress.total else ""
-    money = usd_short(progress.settled)
-    if progress.cap is not None:
-        over = " (above the cap)" if progress.settled + progress.unknown > progress.cap else ""
-        money += f" of {usd_short(progress.cap)}{over}"
-    if progress.unknown:
-        money += f" + {usd_short(progress.unknown)} unknown"
-    parts = [f"{progress.done:,}/{progress.total:,}{share}", money]
-    if progress.in_flight:
-        parts.append(f"{progress.in_flight} in flight")
-    parts += [f"{count:,} {name}" for name in ("failed", "blocked", "skipped") if (count := getattr(progress, name))]
-    parts += [_wait(wait) for wait in progress.waits[:1]]
-    if progress.state == "paused":
-        parts.append(f"paused: {progress.reason}" if progress.reason else "paused")
-    return " | ".join(parts)
+def _per_min(pulse: PulseFacts | None, age_s: float) -> float | None:
+    if pulse is None or pulse.window < 2 or pulse.window_s <= 0:  # noqa: PLR2004 - one end shows no rate
+        return None
+    usual_s = pulse.window_s / pulse.window
+    silence_s = max(0.0, pulse.idle_s + pulse.stall_s + age_s - usual_s)
+    return 60 * pulse.window / (pulse.window_s + silence_s)
 
 
-def _wait(wait: Waits) -> str:
+def _elapsed_s(row: BatchRow, now_us: int) -> float | None:
+    if row.started_at is None:
+        return None
+    return max(0.0, ((row.ended_at or now_us) - row.started_at) / 1e6)
+
+
+def _eta(row: BatchRow, live: Live, age_s: float, history: History | None) -> Forecast | None:
+    if live.pulse is None:
+        return None
+    pulse = replace(live.pulse, active_s=live.pulse.active_s + age_s, idle_s=live.pulse.idle_s + age_s)
+    width = sum(bucket.width for bucket in live.buckets) or row.limits.concurrency
+    return forecast(pulse, row.pending, min(width, row.limits.concurrency), history)
+
+
+def _waits(bucket: LiveBucket, age_s: float) -> Waits:
+    return Waits(bucket.model, max(0.0, bucket.wait_s - age_s), bucket.why)
+
+
+def _line(item: Any, age_s: float) -> Line:  # noqa: ANN401 - a LiveItem
+    wait_s = max(0.0, item.wait_s - age_s)
+    return Line(item.seq + 1, item.key, item.state, item.reason, item.for_s + age_s, wait_s, item.cost)
+
+
+def wait_text(wait: Waits) -> str:
+    """'waits 6s: rate limit'; only the reason where nobody knows for how long."""
     return f"waits {wait.wait_s:.0f}s: {wait.why}" if wait.wait_s else wait.why

@@ -66,6 +66,8 @@ CREATE TABLE items (
 -- Begun items come first when a batch goes on.
 CREATE INDEX items_pending ON items (batch, begun DESC, seq) WHERE state = 'pending';
 CREATE INDEX items_changed ON items (batch, rev) WHERE rev > 0;
+-- The newest failures, however many items there are.
+CREATE INDEX items_failed ON items (batch, rev) WHERE state IN ('failed', 'blocked');
 
 CREATE TABLE calls (
     batch   INTEGER NOT NULL,

@@ -159,6 +159,23 @@ FROM items i WHERE i.batch = ? AND i.seq > ? ORDER BY i.seq LIMIT ?;
 SELECT seq, key, state, reason, cost, attempts, rev FROM items
 WHERE batch = ? AND rev > ? AND rev > 0 ORDER BY rev, seq LIMIT ?;
 
+-- name: first_items
+SELECT seq, key, state, reason, latency_ms, cost FROM items WHERE batch = ? ORDER BY seq LIMIT ?;
+
+-- name: newest_done
+SELECT seq, key, state, reason, latency_ms, cost FROM items
+WHERE batch = ? AND rev > 0 AND state = 'completed' ORDER BY rev DESC LIMIT ?;
+
+-- name: newest_failed
+SELECT seq, key, state, reason, latency_ms, cost FROM items
+WHERE batch = ? AND state IN ('failed', 'blocked') ORDER BY rev DESC LIMIT ?;
+
+-- name: live_of_kin
+SELECT l.data FROM batches b JOIN totals t USING (batch) JOIN live l USING (batch)
+WHERE b.batch != :batch AND t.state = 'completed' AND json_extract(b.spec, '$.recipe') = :recipe
+    AND coalesce(json_extract(b.spec, '$.models'), '[]') = :models
+ORDER BY b.batch DESC LIMIT 1;
+
 -- name: item_sums
 SELECT coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),
     sum(state != 'not_sent'), coalesce(sum(latency_ms), 0), max(model)
@@ -185,6 +202,13 @@ UPDATE attempts SET state = 'written_off', cost = worst WHERE batch = ? AND stat
 
 -- name: write_off_totals
 UPDATE totals SET settled = settled + unknown, unknown = 0, rev = rev + 1 WHERE batch = ?;
+
+-- name: cancel_items
+UPDATE items SET state = 'cancelled', rev = (SELECT rev + 1 FROM totals t WHERE t.batch = items.batch)
+WHERE batch = ? AND state = 'pending';
+
+-- name: cancel_totals
+UPDATE totals SET cancelled = cancelled + pending, pending = 0, rev = rev + 1 WHERE batch = ?;
 
 -- name: reopen_items
 UPDATE items SET state = 'pending', begun = 1, round = :round, output = NULL, reason = NULL, rev = :rev
