@@ -23,7 +23,7 @@ from packmule.cli.screen.detailed import compact, detailed, rows_for
 from packmule.cli.screen.errors import error_lines
 from packmule.cli.screen.glyphs import glyphs_for
 from packmule.core.rows import BatchRow
-from packmule.views.events import event_text
+from packmule.views.events import WARNINGS, event_text
 from packmule.views.wording import block
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ LOG_STEP_S = 30.0
 LOG_SHARE = 5
 LOG_SILENCE_S = 300.0
 ROOMY = (100, 24)
-WARNINGS = ("near_cap", "over_cap", "halted")
 
 
 def mode_for(mode: Mode, console: Console) -> Mode:

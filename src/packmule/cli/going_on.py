@@ -11,6 +11,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
+from packmule.cli.guard import take_stdout
 from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import limits_of, store_path
@@ -53,10 +54,13 @@ def resume(
     output: o.OutOption = None,
     store: o.StoreOption = None,
     progress: o.ProgressOption = "auto",
+    as_json: o.JsonOption = False,
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
     given = dict(locals())
+    if as_json:
+        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
     if row.state in compose.OVER:
@@ -64,7 +68,7 @@ def resume(
         return
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
-    drive(desk, compose.resume(desk, row, again, WHO), mode=progress)
+    drive(desk, compose.resume(desk, row, again, WHO), mode=progress, as_json=as_json)
 
 
 def retry(

@@ -16,6 +16,7 @@ from packmule.errors import PackmuleError
 
 INTERRUPTED = 130
 OUT_OF_SPACE = 75
+_records_wanted: list[bool] = []
 
 
 def guarded() -> int:
@@ -28,6 +29,10 @@ def guarded() -> int:
         app(standalone_mode=True)
     except PackmuleError as error:
         say_error(error.message, error.hint)
+        if _records_wanted:
+            from packmule.cli.machine import write_error  # noqa: PLC0415 - only with --json
+
+            write_error(error)
         return error.exit_code
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -50,6 +55,14 @@ def guarded() -> int:
     except BaseException as error:  # noqa: BLE001 - the last resort
         return _bug(error)
     return 0
+
+
+def take_stdout() -> None:
+    """From now on standard output is for records only, refusals included."""
+    from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+
+    records()
+    _records_wanted.append(True)
 
 
 def _open_streams() -> None:

@@ -15,6 +15,7 @@ ProgressOption = Annotated[
     Literal["auto", "detailed", "compact", "log", "quiet", "none"],
     typer.Option("--progress", help="How the run is shown; quiet: only its end, none: nothing (auto)."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Standard output holds records for programs, one a line.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree to spend without being asked.")]
 TakeOverOption = Annotated[bool, typer.Option("--take-over", help="Take the batch from a runner that hangs.")]
 SimOption = Annotated[Path | None, typer.Option("--sim-scenario", help="Scenario file for sim/ models.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +14,13 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import agree, announce
-from packmule.cli.guard import die_by
+from packmule.cli.detached import begin_detached
+from packmule.cli.guard import die_by, take_stdout
 from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
-from packmule.core.endings import Ending
+from packmule.core.endings import Ending, code_of
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
@@ -27,6 +29,7 @@ from packmule.views.estimate import price_of_rest
 
 if TYPE_CHECKING:
     from packmule.cli.display import Mode
+    from packmule.cli.machine import Reporter
     from packmule.compose import Desk, Outcome, Prepared, Session
 
 FAILURES = 3
@@ -77,6 +80,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,
     yes: o.YesOption = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Begin in the background, say which batch it is, and return.")
+    ] = False,
+    as_json: o.JsonOption = False,
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
@@ -85,6 +92,8 @@ def run(
 ) -> None:
     """Ask a model about every row of a file. The same command goes on where it stopped."""
     given = dict(locals())
+    if as_json:
+        take_stdout()
     order = Order(
         items=source,
         prompt=_prompt(prompt, prompt_file),
@@ -118,11 +127,14 @@ def run(
         say("A dry run: nothing was sent and nothing written.")
         return
     agree(prepared, likely, yes=yes)
+    if detach:
+        begin_detached(desk, prepared, as_json=as_json)
+        return
     session = compose.begin(prepared, desk.store, "command line")
-    drive(desk, session, mode=progress)
+    drive(desk, session, mode=progress, as_json=as_json)
 
 
-def drive(desk: Desk, session: Session, *, mode: Mode) -> None:
+def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False) -> None:
     """Run a session to its end, write the results, exit with its code."""
     signals = Signals(session)
     if session.lost:
@@ -134,7 +146,8 @@ def drive(desk: Desk, session: Session, *, mode: Mode) -> None:
     say(f"{session.row.id}: {counted(session.row.total, 'item')}, {session.row.pending:,} to do")
     from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
 
-    with Display(desk, session.row, mode):
+    reporter = _reporter(desk, session) if as_json else None
+    with Display(desk, session.row, "none" if as_json else mode), reporter or nullcontext():
         ending = _on_loop(session, signals)
     if not ending.saved:
         session.close()
@@ -142,19 +155,17 @@ def drive(desk: Desk, session: Session, *, mode: Mode) -> None:
         raise StoreFull(message, hint="make room on the disk, then type the same command")
     outcome = session.finish(ending)
     _say_end(outcome, desk)
+    if reporter is not None:
+        reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
     if signals.number is not None:
         die_by(signals.number)
-    raise typer.Exit(exit_code(outcome))
+    raise typer.Exit(code_of(outcome.row))
 
 
-def exit_code(outcome: Outcome) -> int:
-    """Never 0 when an item failed; 6 when a key was refused before anything was spent."""
-    row, ending = outcome.row, outcome.ending
-    if ending.reason == "done":
-        return FAILURES if row.failed or row.blocked else 0
-    if ending.reason == "auth" and row.settled == 0 and row.unknown == 0:
-        return 6
-    return ending.exit_code
+def _reporter(desk: Desk, session: Session) -> Reporter:
+    from packmule.cli.machine import Reporter  # noqa: PLC0415 - only with --json
+
+    return Reporter(desk, session.row)
 
 
 def _on_loop(session: Session, signals: Signals) -> Ending:

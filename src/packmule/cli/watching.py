@@ -12,13 +12,12 @@ from packmule.cli import options as o
 from packmule.cli.say import say, standing, tell, when
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
-from packmule.core.endings import EXIT_CODES
+from packmule.core.endings import code_of
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.views.events import event_text
 from packmule.views.wording import block, money
 
-FAILURES = 3
 TIMED_OUT = 124
 LOOK_S = 0.2
 
@@ -87,15 +86,6 @@ def logs(
         if over or not follow:
             return
         desk.wait(row, 1.0, LOOK_S)
-
-
-def code_of(row: BatchRow) -> int:
-    """The exit code that the run of a batch at rest had: never 0 when an item failed."""
-    if row.state == "completed":
-        return FAILURES if row.failed or row.blocked else 0
-    if row.reason == "auth" and row.settled == 0 and row.unknown == 0:
-        return EXIT_CODES["preflight"]
-    return EXIT_CODES.get(row.reason, 1)
 
 
 def _next(row: BatchRow, *, running: bool) -> list[str]:

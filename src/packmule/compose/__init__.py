@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packmule.compose.going_on import RETRIED, Again, resume, retry
     from packmule.compose.parts import is_simulated, loop_factory
     from packmule.compose.preparing import Prepared, prepare
-    from packmule.compose.results import check_folder
+    from packmule.compose.results import RESULT_FILES, check_folder
     from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
     from packmule.compose.simulate import serve_sim
     from packmule.exports import ResultRecord
@@ -25,7 +25,7 @@ _PLACES = {
     "going_on": ("RETRIED", "Again", "resume", "retry"),
     "parts": ("is_simulated", "loop_factory"),
     "preparing": ("Prepared", "prepare"),
-    "results": ("ResultRecord", "check_folder"),
+    "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
     "session": ("Outcome", "Session", "begin", "folder_of", "recipe_changed"),
     "simulate": ("serve_sim",),
 }
@@ -33,6 +33,7 @@ _HOMES = {name: home for home, names in _PLACES.items() for name in names}
 
 __all__ = [
     "OVER",
+    "RESULT_FILES",
     "RETRIED",
     "Again",
     "Desk",

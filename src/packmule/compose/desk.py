@@ -43,6 +43,10 @@ class Desk:
         """Where the store lies."""
         return self.store.path
 
+    def utc_us(self) -> int:
+        """Now, in microseconds UTC."""
+        return RealClock().utc_us()
+
     def newest(self, limit: int = 20) -> list[BatchRow]:
         """The last batches, newest first."""
         return batches.newest(self.store, limit)
@@ -145,6 +149,11 @@ class Desk:
     def alive(self, row: BatchRow) -> bool:
         """Does a live process hold this batch?"""
         return batches.is_running(self.store, self.now(row))
+
+    def runner_pid(self, row: BatchRow) -> int | None:
+        """The process that holds this batch, None when none does."""
+        now = self.now(row)
+        return batches.runner_pid(self.store, now) if batches.is_running(self.store, now) else None
 
     def running(self) -> BatchRow:
         """The newest batch that runs; the newest at all when none does. Raises UsageError."""

@@ -17,6 +17,7 @@ from packmule.errors import PreflightError
 from packmule.exports import ResultRecord, write_records, write_results
 from packmule.store import Store, reads
 
+RESULT_FILES = ("results.jsonl", "results.csv", "summary.json")
 _NEVER_BEGUN = "batch cap"
 
 

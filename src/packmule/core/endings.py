@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from packmule.core.rows import BatchRow
+
 EXIT_CODES = {
     "done": 0,
     "failures": 3,
@@ -23,6 +25,15 @@ EXIT_CODES = {
 }
 
 
+def code_of(row: BatchRow) -> int:
+    """The exit code of a batch at rest: never 0 when an item failed; 6 when a key was refused before any cost."""
+    if row.state == "completed":
+        return EXIT_CODES["failures"] if row.failed or row.blocked else 0
+    if row.reason == "auth" and row.settled == 0 and row.unknown == 0:
+        return EXIT_CODES["preflight"]
+    return EXIT_CODES.get(row.reason, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended: the batch's state, a reason of the table above, a sentence, and whether all is on disk.
@@ -35,8 +46,3 @@ class Ending:
     detail: str = ""
     saved: bool = True
     unused_calls: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """What the command line returns, before failed items are looked at."""
-        return EXIT_CODES.get(self.reason, 1)

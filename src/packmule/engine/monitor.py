@@ -161,7 +161,9 @@ class Monitor:
         try:
             limits = msgspec.convert({**msgspec.to_builtins(before), **data}, Limits)
             refuse_low_cap(limits, runner.ledger.committed)
-        except (UsageError, msgspec.ValidationError) as error:
+        except UsageError as error:
+            return f"refused: {error.message}; {error.hint}"
+        except msgspec.ValidationError as error:
             return f"refused: {error}"
         group = runner.recorder.group
         group.statements.append(("set_limits", (_text(limits), runner.row.batch)))

@@ -170,6 +170,12 @@ def is_running(store: Store, row: BatchRow) -> bool:
     return not free
 
 
+def runner_pid(store: Store, row: BatchRow) -> int | None:
+    """The process that wrote itself into the lock of this batch."""
+    pid = RunnerLock(_lock_path(store, row.id, row.epoch)).holder()
+    return int(pid) if pid.isdecimal() else None
+
+
 def recover(store: Store, row: BatchRow, epoch: int, now_us: int) -> int:
     """What the last runner had on its way is unknown now, and wishes it did not live to see are void.
 

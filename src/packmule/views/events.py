@@ -6,6 +6,8 @@ from typing import Any
 
 from packmule.core.money import usd, usd_short
 
+WARNINGS = ("near_cap", "over_cap", "halted")
+"""Kinds of events that a person should hear of at once."""
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
 

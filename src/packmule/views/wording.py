@@ -94,7 +94,7 @@ def money(progress: Progress) -> Parts:
     seen = progress.projection
     if seen is None:
         return parts
-    parts.append(f"{usd_short(seen.per_item)} an item")
+    parts.append(f"{usd_short(seen.per_item)}/item")
     if progress.pending:
         parts.append(f"in all {_between(seen.low, seen.high, seen.likely)}")
     after = progress.left_after

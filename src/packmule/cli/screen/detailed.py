@@ -9,13 +9,13 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from packmule.cli.screen.glyphs import STYLES, Glyphs, bar
-from packmule.cli.screen.layout import cut, joined, padded, styled
+from packmule.cli.screen.layout import cut, folded, joined, padded, styled
 from packmule.core.money import usd_short
 from packmule.views.progress import Line, Progress
 from packmule.views.wording import left, money, pace, short, status, troubles
 
 WIDE, MIDDLE, NARROW, TINY = 100, 80, 60, 40
-HEAD_ROWS = 4
+HEAD_ROWS = 5
 FOOT_ROWS = 3
 KEYS = ["P pause", "Q stop", "D detail", "E errors", "+ - width", "? help"]
 KEYS_PAUSED = ["P go on", *KEYS[1:]]
@@ -39,10 +39,11 @@ def detailed(progress: Progress, width: int, room: int, glyphs: Glyphs, *, keys:
 
 
 def head(progress: Progress, width: int, glyphs: Glyphs) -> list[Text]:
-    """The bar, and three lines of figures."""
-    facts = [money(progress), pace(progress), [part for part in (left(progress), *troubles(progress)) if part]]
-    below = [styled((f"  {joined(parts, width - 2, glyphs)}", "")) for parts in facts if parts]
-    return [headline(progress, width, glyphs), *below]
+    """The bar, and up to four lines of figures."""
+    end = [part for part in (left(progress), *troubles(progress)) if part]
+    below = folded(money(progress), width - 2, glyphs, 2)
+    below += [joined(parts, width - 2, glyphs) for parts in (pace(progress), end) if parts]
+    return [headline(progress, width, glyphs), *(styled((f"  {line}", "")) for line in below)]
 
 
 def headline(progress: Progress, width: int, glyphs: Glyphs) -> Text:
@@ -68,7 +69,7 @@ def compact(progress: Progress, width: int, glyphs: Glyphs) -> list[Text]:
     spent = money(progress)
     if width < NARROW:
         return [styled((joined([f"{count} {progress.label}", spent[0], *troubles(progress)], width, glyphs), ""))]
-    parts = [part for part in (*troubles(progress), left(progress), *spent, *pace(progress)) if part]
+    parts = [part for part in (left(progress), spent[0], *troubles(progress), *spent[1:], *pace(progress)) if part]
     return [headline(progress, width, glyphs), styled((f"  {joined(parts, width - 2, glyphs)}", ""))]
 
 

@@ -27,14 +27,23 @@ def padded(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str
 
 
 def joined(parts: list[str], width: int, glyphs: Glyphs) -> str:
-    """As many of the parts as fit, from the first on, a dot between them."""
+    """The parts that fit, the first ones first, a dot between them."""
     line = ""
     for part in parts:
         longer = f"{line} {glyphs.dot} {part}" if line else part
-        if line and cell_len(longer) > width:
-            break
-        line = longer
+        if not line or cell_len(longer) <= width:
+            line = longer
     return cut(line, width, glyphs)
+
+
+def folded(parts: list[str], width: int, glyphs: Glyphs, lines_max: int) -> list[str]:
+    """All parts on as many lines as they take, at most so many."""
+    lines: list[list[str]] = [[]]
+    for part in parts:
+        if lines[-1] and cell_len(f" {glyphs.dot} ".join([*lines[-1], part])) > width:
+            lines.append([])
+        lines[-1].append(part)
+    return [joined(line, width, glyphs) for line in lines[:lines_max] if line]
 
 
 def styled(*pieces: tuple[str, str]) -> Text:

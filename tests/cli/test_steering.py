@@ -1,0 +1,115 @@
+"""Steering a batch from another terminal, by wishes; and looking at it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
+
+RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--concurrency", "2")
+
+
+@contextmanager
+def running(folder: Path, median_s: float = 0.5) -> Iterator[subprocess.Popen[str]]:
+    """A batch of 60 items on its way."""
+    rows(folder, 60)
+    process = start(folder, *RUN, *slow(folder, median_s))
+    end = time.monotonic() + 20
+    while time.monotonic() < end and "running" not in packmule(folder, "list").out:
+        time.sleep(0.1)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def done(folder: Path) -> int:
+    out = packmule(folder, "status").out
+    return int(out.split("Processing: ")[1].split("/")[0])
+
+
+def test_pause_holds_new_calls_until_unpause(tmp_path: Path) -> None:
+    with running(tmp_path):
+        said = packmule(tmp_path, "pause", "--reason", "lunch")
+        assert said.code == 0
+        time.sleep(1.5)
+        before = done(tmp_path)
+        time.sleep(1.5)
+        assert done(tmp_path) == before
+        assert packmule(tmp_path, "unpause").code == 0
+        time.sleep(2.0)
+        assert done(tmp_path) > before
+
+
+def test_stop_ends_with_five_and_resume_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        said = packmule(tmp_path, "stop", "--reason", "enough for today")
+        assert said.code == 0
+        assert "packmule resume batch-" in said.err
+        process.communicate(timeout=30)
+        assert process.returncode == 5
+    assert "enough for today" in packmule(tmp_path, "logs").out
+    resumed = packmule(tmp_path, "resume", "--concurrency", "30")
+    assert resumed.code == 0, resumed.err
+
+
+def test_stop_now_drops_what_is_on_its_way_as_unknown(tmp_path: Path) -> None:
+    with running(tmp_path, 10.0) as process:
+        assert packmule(tmp_path, "stop", "--now").code == 0
+        process.communicate(timeout=30)
+        assert process.returncode == 5
+    assert packmule(tmp_path, "unknown").out.count("attempt 1") == 2
+
+
+def test_cancel_ends_for_good_and_the_counts_add_up(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        assert packmule(tmp_path, "cancel").code == 0
+        process.communicate(timeout=30)
+    found = [record["status"] for record in results(tmp_path / "out")]
+    assert len(found) == 60
+    assert set(found) == {"completed", "cancelled"}
+    again = packmule(tmp_path, "cancel")
+    assert again.code == 2
+    assert "is cancelled already" in again.err
+
+
+def test_cancel_of_a_batch_at_rest(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        packmule(tmp_path, "stop")
+        process.communicate(timeout=30)
+    assert packmule(tmp_path, "cancel").code == 0
+    assert "cancelled" in packmule(tmp_path, "list").out
+
+
+def test_set_changes_limits_of_a_running_batch_and_refuses_what_cannot_be(tmp_path: Path) -> None:
+    with running(tmp_path):
+        said = packmule(tmp_path, "set", "--concurrency", "8", "--max-cost", "20", "--reason", "hurry")
+        assert said.code == 0, said.err
+        assert "concurrency 2 -> 8" in said.err
+        assert "max-cost none -> $20.00" in said.err
+        time.sleep(1.0)
+        refused = packmule(tmp_path, "set", "--max-cost", "0.0000001")
+        assert refused.code == 2
+        assert "--max-cost" in refused.err
+    assert "(hurry)" in packmule(tmp_path, "logs").out
+
+
+def test_steering_a_batch_that_does_not_run_says_what_to_type(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    packmule(tmp_path, *RUN)
+    for word in ("pause", "unpause", "stop"):
+        said = packmule(tmp_path, word)
+        assert said.code == 2
+        assert "is not running: completed" in said.err
+
+
+def test_logs_follow_until_the_end(tmp_path: Path) -> None:
+    with running(tmp_path, 0.1):
+        followed = packmule(tmp_path, "logs", "-f")
+        assert followed.code == 0
+    assert followed.out.rstrip().splitlines()[-1].endswith("completed")
