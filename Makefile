@@ -24,6 +24,7 @@ check: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/eta.py
 
 # The long forms of what the tests show in short.
 proof: .venv/.dev

@@ -108,9 +108,12 @@ STATES: dict[str, Progress] = {
     "paused": progress(label="paused", state="paused", in_flight=0, held=0, width=4),
     "few": progress(
         total=8, completed=2, failed=1, skipped=0, blocked=0, pending=5, lines=FEW, name="personas", cap=None,
-        settled=PICO * 36 // 100, projection=Projection(PICO * 12 // 100, PICO * 97 // 100, PICO, PICO), eta=Forecast(20.0, 31.0, 58.0, "history"),
+        settled=PICO * 36 // 100, projection=Projection(PICO * 12 // 100, PICO * 97 // 100, PICO, PICO),
+        eta=Forecast(20.0, 31.0, 58.0, "history"),
     ),
-    "stopped": progress(label="stopped", state="stopped", reason="budget", in_flight=0, held=0, eta=None, lines=MANY[4:]),
+    "stopped": progress(
+        label="stopped", state="stopped", reason="budget", in_flight=0, held=0, eta=None, lines=MANY[4:]
+    ),
     "unknown": progress(
         completed=0, failed=0, skipped=0, blocked=0, pending=1_250, settled=0, unknown=0, held=0, cap=None, eta=None,
         projection=None, per_min=None, p50_s=None, p95_s=None, lines=(),
