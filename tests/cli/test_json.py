@@ -58,6 +58,19 @@ def test_a_refusal_is_one_record_with_its_kind(tmp_path: Path) -> None:
     assert error["error"]["retryable"] is False
 
 
+def test_what_is_read_comes_as_records_too(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    packmule(tmp_path, *RUN[:-1])
+    (listed,) = records(packmule(tmp_path, "list", "--json").out)
+    assert [item["counts"]["completed"] for item in listed["items"]] == [3]
+    assert listed["truncated"] is False
+    (status,) = records(packmule(tmp_path, "status", "--json").out)
+    assert (status["state"], status["batch_id"]) == ("completed", listed["items"][0]["batch_id"])
+    gone = packmule(tmp_path, "status", "nope", "--json")
+    assert gone.code == 2
+    assert "no batch 'nope'" in records(gone.out)[0]["error"]["message"]
+
+
 def test_a_stopped_run_says_so(tmp_path: Path) -> None:
     rows(tmp_path, 30)
     bound = ("--max-output-tokens", "60", "--concurrency", "2", "--max-cost", "0.0007")

@@ -11,9 +11,11 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.going_on import BatchArgument
+from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
+from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
 from packmule.views.events import event_text
@@ -22,12 +24,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EVENTS_SHOWN = 12
+LISTED = 1000
 
 
-def list_(store: o.StoreOption = None) -> None:
+def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """All batches of the store, newest first."""
+    if as_json:
+        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
-    rows = desk.newest(1000)
+    rows = desk.newest(LISTED)
+    if as_json:
+        _list_records(desk, rows)
+        return
     if not rows:
         say(f"there is no batch in {desk.path} yet")
         return
@@ -41,6 +49,15 @@ def list_(store: o.StoreOption = None) -> None:
         name = Path(row.source.name).name
         table.add_row(row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
     _print(table)
+
+
+def _list_records(desk: compose.Desk, rows: list[BatchRow]) -> None:
+    from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+    from packmule.views.records import progress_record, time_text  # noqa: PLC0415
+
+    items = [progress_record(desk.progress(row)) for row in rows]
+    more = len(rows) == LISTED
+    records().write({"v": 1, "as_of": time_text(desk.utc_us()), "items": items, "next": None, "truncated": more})
 
 
 def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:

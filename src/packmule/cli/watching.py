@@ -9,6 +9,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
+from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
@@ -57,11 +58,19 @@ def wait(
     raise typer.Exit(code_of(row))
 
 
-def status(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
+def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """How a batch stands, in a few lines, and what to type next."""
+    if as_json:
+        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     progress = desk.progress(row)
+    if as_json:
+        from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+        from packmule.views.records import progress_record, record  # noqa: PLC0415
+
+        records().write(record("progress", progress.at, **progress_record(progress)))
+        return
     tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {progress.name}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
