@@ -269,3 +269,13 @@ def test_a_full_disk_stops_sending_keeps_what_was_paid_and_goes_on_with_space(sm
     assert made[0].billed == bench.row.settled
     bench.check_books()
     bench.store.close()
+
+
+def test_a_live_row_of_another_packmule_is_no_obstacle(tmp_path: Path) -> None:
+    store = store_with_batch(tmp_path)
+    batch = batches.get(store, "batch-a").batch
+    store.write("set_live", (batch, 0, '{"at": "yesterday", "pulse": {"new": 1}}'))
+    assert reads.live(store, batch) is None
+    store.write("set_live", (batch, 7, '{"at": 7, "something": "new"}'))
+    assert reads.live(store, batch) is not None
+    store.close()
