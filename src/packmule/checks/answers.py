@@ -20,7 +20,7 @@ def shortened(text: str, most: int = SHOWN_CHARS) -> str:
 def whole_text(answer: Answer) -> str:
     """The text of an answer that ended by itself. Raises Rejection for every other one."""
     if answer.finish == "length":
-        raise Rejection(_cut(answer))
+        raise Rejection(_cut(answer), "length")
     return usable_text(answer)
 
 
@@ -29,13 +29,15 @@ def usable_text(answer: Answer) -> str:
     if answer.finish == "refusal":
         said = f": {shortened(answer.text)}" if answer.text.strip() else ""
         reason = f"the model refused to answer{said}"
-        raise Rejection(reason)
+        raise Rejection(reason, "refusal")
     if answer.finish == "content_filter":
         reason = "the provider's content filter withheld the answer"
-        raise Rejection(reason)
+        raise Rejection(reason, "content_filter")
     if not answer.text.strip() and not answer.blobs:
-        reason = _cut(answer) if answer.finish == "length" else "the answer was empty"
-        raise Rejection(reason)
+        if answer.finish == "length":
+            raise Rejection(_cut(answer), "length")
+        reason = "the answer was empty"
+        raise Rejection(reason, "empty")
     return answer.text
 
 

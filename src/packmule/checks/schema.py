@@ -49,7 +49,7 @@ class Schema:
             except Rejection as rejection:
                 if refused is None or len(found[0]) > refused[0]:
                     refused = len(found[0]), rejection
-        raise refused[1] if refused else Rejection(json_problem(text))
+        raise refused[1] if refused else Rejection(json_problem(text), "schema")
 
     def parse(self, value: Any) -> Any:  # noqa: ANN401 - the user's own type
         """The model instance of a checked value; the value itself without a model."""
@@ -67,12 +67,12 @@ def json_schema(name: str, schema: dict[str, Any], validator: Any) -> Schema:  #
             errors = [schema_reason(error) for error in compiled.iter_errors(found[1])]
         except RecursionError:
             reason = "the answer does not fit the schema: it is nested too deeply"
-            raise Rejection(reason) from None
+            raise Rejection(reason, "schema") from None
         except Unresolvable as error:
             message = f"the schema {name} refers to something that it does not hold: {error}"
             raise UsageError(message) from None
         if errors:
-            raise Rejection(joined(errors))
+            raise Rejection(joined(errors), "schema")
         return found[1]
 
     return Schema(name, msgspec.json.encode(schema), judge)
@@ -85,7 +85,7 @@ def model_schema(name: str, model: type[BaseModel], schema: dict[str, Any]) -> S
         try:
             instance = model.model_validate_json(found[0])
         except ValidationError as error:
-            raise Rejection(joined(model_reasons(error))) from None
+            raise Rejection(joined(model_reasons(error)), "schema") from None
         return instance.model_dump(mode="json", round_trip=True)
 
     return Schema(name, msgspec.json.encode(schema), judge, model)

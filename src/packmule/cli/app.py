@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from packmule import __version__
-from packmule.cli import going_on, reading, steering, watching
+from packmule.cli import causes, going_on, reading, steering, watching
 from packmule.cli import run as running
 from packmule.cli.simulate import sim
 
@@ -45,6 +45,7 @@ def _main(
 app.command("run")(running.run)
 app.command("resume")(going_on.resume)
 app.command("retry")(going_on.retry)
+app.command("errors")(causes.errors)
 app.command("unknown")(going_on.unknown)
 app.command("pause")(steering.pause)
 app.command("unpause")(steering.unpause)

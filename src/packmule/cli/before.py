@@ -39,18 +39,23 @@ def announce(prepared: Prepared) -> int:
 
 
 def agree(prepared: Prepared, likely: int, *, yes: bool) -> None:
+    """Consent to a run."""
+    consent(likely, agreed=prepared.agreed, yes=yes)
+
+
+def consent(likely: int, *, agreed: bool, yes: bool) -> None:
     """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
-    if yes or prepared.agreed or likely == NOTHING:
+    if yes or agreed or likely == NOTHING:
         return
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         message = "this costs money, and nobody has agreed to it"
         raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
     try:
-        agreed = typer.confirm("Spend it?", err=True)
+        said = typer.confirm("Spend it?", err=True)
     except typer.Abort:
         say()
         raise typer.Exit(INTERRUPTED) from None
-    if not agreed:
+    if not said:
         message = "not agreed; nothing was sent"
         raise ConsentNeeded(message)
 

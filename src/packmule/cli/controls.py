@@ -11,6 +11,7 @@ from packmule.cli.screen.glyphs import Glyphs
 from packmule.cli.screen.layout import cut, styled
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
+from packmule.views.causes import Cause, Causes
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,6 +28,8 @@ HELP = (
     "?  this help; any of it works from another terminal too: packmule pause, stop, set",
 )
 SHOWN_STEPS = 24
+PAGES = 4
+"""Of failed items, for one picture: it must not wait for a hundred thousand of them."""
 WHO = "key"
 
 
@@ -41,6 +44,7 @@ class Controls:
         self._help = False
         self.mode = mode
         self.errors = False
+        self._causes = Causes()
 
     def see(self, progress: Progress) -> None:
         """How the batch stands now; a note fades after some pictures."""
@@ -48,6 +52,10 @@ class Controls:
         self._note_steps -= 1
         if self._note_steps <= 0:
             self._note = ""
+
+    def causes(self) -> list[Cause]:
+        """Why items have failed by now; what is known already is not read again."""
+        return self._desk.causes(self._row, self._causes, PAGES).groups
 
     def over(self) -> None:
         """The last picture is of the batch alone."""

@@ -172,7 +172,7 @@ class Display:
         width, height = self._console.width, self._console.height
         below = self._controls.note_lines(width, self._glyphs)
         if self._controls.errors:
-            below += error_lines(self._desk.failures(self._row), width, self._glyphs)
+            below += error_lines(self._controls.causes(), width, self._glyphs)
         if self._controls.mode == "compact":
             return [*compact(progress, width, self._glyphs), *below]
         room = max(1, rows_for(height) - len(below))

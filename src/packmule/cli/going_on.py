@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
+from packmule.cli.causes import BatchArgument, agree_to_round, nothing_chosen
 from packmule.cli.guard import take_stdout
 from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
@@ -19,16 +19,7 @@ from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
 from packmule.core.words import counted
 
-BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
 WHO = "command line"
-
-
-class Retried(StrEnum):
-    """States of items that a new round may ask again."""
-
-    failed = "failed"
-    blocked = "blocked"
-    skipped = "skipped"
 
 
 def resume(
@@ -73,7 +64,10 @@ def resume(
 
 def retry(
     batch: BatchArgument = None,
-    only: Annotated[list[Retried] | None, typer.Option("--only", help="Only items in this state.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="A cause as `packmule errors` names it, a state, or an item; several with commas."),
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another model for this round.")] = None,
     max_output_tokens: Annotated[
         int | None, typer.Option("--max-output-tokens", help="Tokens of one answer at most, in this round.")
@@ -89,6 +83,7 @@ def retry(
     retry_delay: o.RetryDelay = None,
     timeout: o.Timeout = None,
     on_unknown: o.OnUnknown = None,
+    yes: o.YesOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
     progress: o.ProgressOption = "auto",
@@ -101,12 +96,14 @@ def retry(
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario)
     stated = free or price_in is not None
     settings = Round(priced=stated, model=model, timeout_s=timeout, max_output_tokens=max_output_tokens)
-    session, count = compose.retry(
-        desk, row, again, WHO, settings, tuple(str(state) for state in only or compose.RETRIED)
-    )
+    chosen = compose.choose(desk, row, only or ())
+    if chosen.count == 0:
+        say(nothing_chosen(desk, row, only or []))
+        return
+    agree_to_round(chosen, compose.quoted(desk, row, again, settings, chosen), yes=yes)
+    session, count = compose.retry(desk, row, again, WHO, settings, chosen)
     if count == 0:
-        rest = f"; {row.pending:,} still to do: packmule resume {row.id}" if row.pending else ""
-        say(f"{row.id} has nothing to retry: {standing(row)} (what --where and --skip left out stays out){rest}")
+        say(nothing_chosen(desk, desk.now(row), only or []))
         return
     say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
     drive(desk, session, mode=progress)

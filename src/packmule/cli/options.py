@@ -17,6 +17,10 @@ ProgressOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Standard output holds records for programs, one a line.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree to spend without being asked.")]
+PilotOption = Annotated[
+    int | None,
+    typer.Option("--pilot", min=1, help="Ask so many items first, show cost and answers, and ask before the rest."),
+]
 TakeOverOption = Annotated[bool, typer.Option("--take-over", help="Take the batch from a runner that hangs.")]
 SimOption = Annotated[Path | None, typer.Option("--sim-scenario", help="Scenario file for sim/ models.")]
 MaxCost = Annotated[str | None, typer.Option("--max-cost", help="Dollars the batch may cost at most (no cap).")]

@@ -10,7 +10,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.going_on import BatchArgument
+from packmule.cli.causes import BatchArgument
 from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import store_path

@@ -16,6 +16,7 @@ from packmule.cli import options as o
 from packmule.cli.before import agree, announce
 from packmule.cli.detached import begin_detached
 from packmule.cli.guard import die_by, take_stdout
+from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
@@ -79,6 +80,7 @@ def run(
     on_unknown: o.OnUnknown = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,
+    pilot: o.PilotOption = None,
     yes: o.YesOption = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Begin in the background, say which batch it is, and return.")
@@ -126,17 +128,19 @@ def run(
     if dry_run:
         say("A dry run: nothing was sent and nothing written.")
         return
+    if pilot is not None and not yes:
+        check_detached(prepared.order.limits, detach=detach)
+        say(ASKED_TWICE)
     agree(prepared, likely, yes=yes)
     if detach:
         begin_detached(desk, prepared, as_json=as_json)
         return
     session = compose.begin(prepared, desk.store, "command line")
-    drive(desk, session, mode=progress, as_json=as_json)
+    drive(desk, session, mode=progress, as_json=as_json, pilot=Pilot(pilot, yes) if pilot is not None else None)
 
 
-def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False) -> None:
+def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False, pilot: Pilot | None = None) -> None:
     """Run a session to its end, write the results, exit with its code."""
-    signals = Signals(session)
     if session.lost:
         say(f"{counted(session.lost, 'attempt')} on the way when the last run ended: counted as unknown")
     _say_edited(changed=session.recipe_changed)
@@ -144,11 +148,9 @@ def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False) ->
         back = f"packmule export {session.replaces} -o FILE writes them again"
         say(f"Note: the results of {session.replaces} in {session.out_dir} will be replaced; {back}")
     say(f"{session.row.id}: {counted(session.row.total, 'item')}, {session.row.pending:,} to do")
-    from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
-
     reporter = _reporter(desk, session) if as_json else None
-    with Display(desk, session.row, "none" if as_json else mode), reporter or nullcontext():
-        ending = _on_loop(session, signals)
+    with reporter or nullcontext():
+        ending, number = _drive_all(desk, session, "none" if as_json else mode, pilot)
     if not ending.saved:
         session.close()
         message = "the last answers could not be saved: the store cannot be written"
@@ -157,9 +159,9 @@ def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False) ->
     _say_end(outcome, desk)
     if reporter is not None:
         reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
-    if signals.number is not None:
-        die_by(signals.number)
-    raise typer.Exit(code_of(outcome.row))
+    if number is not None:
+        die_by(number)
+    raise typer.Exit(ending.exit_code if ending.reason == "pilot" else code_of(outcome.row))
 
 
 def _reporter(desk: Desk, session: Session) -> Reporter:
@@ -168,12 +170,42 @@ def _reporter(desk: Desk, session: Session) -> Reporter:
     return Reporter(desk, session.row)
 
 
-def _on_loop(session: Session, signals: Signals) -> Ending:
+Driven = tuple[Ending, int | None]
+"""How a run ended, and the signal that ended it."""
+
+
+def _drive_all(desk: Desk, session: Session, mode: Mode, pilot: Pilot | None) -> Driven:
+    """With a pilot, the rest only if somebody agrees to it; the lease is given back whatever happens there."""
+    only = pilot.only(session) if pilot is not None else None
+    if only:
+        say_pilot(len(only), session.row.pending)
+    driven = _drive_once(desk, session, mode, only) if only != [] else (Ending("stopped", "pilot"), None)
+    if pilot is None or driven[0].reason != "pilot" or not driven[0].saved:
+        return driven
+    try:
+        session.rest("pilot")
+        goes_on = pilot.goes_on(desk, session.row)
+    except BaseException:
+        session.close()
+        raise
+    return _drive_once(desk, session, mode) if goes_on else driven
+
+
+def _drive_once(desk: Desk, session: Session, mode: Mode, only: list[int] | None = None) -> Driven:
+    """Until nothing is left to do; no other item than `only` begins."""
+    from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
+
+    signals = Signals(session)
+    with Display(desk, session.row, mode):
+        return _on_loop(session, signals, only), signals.number
+
+
+def _on_loop(session: Session, signals: Signals, only: list[int] | None) -> Ending:
     import asyncio  # noqa: PLC0415 - a seventh of what --help takes
 
     try:
         with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
-            return runner.run(session.drive(on_ready=signals.watch))
+            return runner.run(session.drive(on_ready=signals.watch, only=only))
     finally:
         signals.release()
 
@@ -217,6 +249,7 @@ def _say_edited(*, changed: bool) -> None:
 def _say_retry(row: BatchRow) -> None:
     kinds = " and ".join(name for name in ("failed", "blocked") if getattr(row, name))
     more = " --item-cap MORE" if row.blocked else ""
+    say(f"Why, grouped by cause: packmule errors {row.id}")
     say(f"Ask the {kinds} ones again: packmule retry {row.id}{more}")
 
 

@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
-    from packmule.compose.going_on import RETRIED, Again, resume, retry
+    from packmule.compose.going_on import Again, quoted, resume, retry
     from packmule.compose.parts import is_simulated, loop_factory
     from packmule.compose.preparing import Prepared, prepare
     from packmule.compose.results import RESULT_FILES, check_folder
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from packmule.exports import ResultRecord
 
 _PLACES = {
+    "choosing": ("RETRIED", "Chosen", "Quote", "causes_there_are", "choose"),
     "desk": ("OVER", "Desk", "known_prices"),
-    "going_on": ("RETRIED", "Again", "resume", "retry"),
+    "going_on": ("Again", "quoted", "resume", "retry"),
     "parts": ("is_simulated", "loop_factory"),
     "preparing": ("Prepared", "prepare"),
     "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
@@ -36,18 +38,23 @@ __all__ = [
     "RESULT_FILES",
     "RETRIED",
     "Again",
+    "Chosen",
     "Desk",
     "Outcome",
     "Prepared",
+    "Quote",
     "ResultRecord",
     "Session",
     "begin",
+    "causes_there_are",
     "check_folder",
+    "choose",
     "folder_of",
     "is_simulated",
     "known_prices",
     "loop_factory",
     "prepare",
+    "quoted",
     "recipe_changed",
     "resume",
     "retry",

@@ -22,7 +22,9 @@ from packmule.errors import UsageError
 from packmule.exports import ResultRecord
 from packmule.providers.prices import PriceBook
 from packmule.store import batches, reads
+from packmule.views.causes import Causes
 from packmule.views.lines import chosen, in_order
+from packmule.views.pilot import Measured, measure
 from packmule.views.progress import Line, Progress, progress_of
 
 OVER = ("completed", "cancelled")
@@ -121,6 +123,25 @@ class Desk:
     def failures(self, row: BatchRow, limit: int = 5) -> list[tuple[str, int]]:
         """The commonest reasons why items failed."""
         return reads.failures(self.store, row.batch, limit)
+
+    def causes(self, row: BatchRow, known: Causes | None = None, pages: int | None = None) -> Causes:
+        """Why items failed, grouped; `known` is brought up to date, by at most so many pages."""
+        causes = known if known is not None else Causes()
+        while (pages is None or pages > 0) and (page := reads.failed(self.store, row.batch, causes.after)):
+            causes.add(page)
+            pages = None if pages is None else pages - 1
+        return causes
+
+    def measured(self, row: BatchRow) -> Measured | None:
+        """What the items that have ended say of the rest."""
+        return measure(row, reads.ended(self.store, row.batch))
+
+    def outputs(self, row: BatchRow, count: int) -> list[tuple[str, str]]:
+        """(key, output as JSON) of some completed items: the first, the last, and between them."""
+        done = [item for item in reads.ended(self.store, row.batch) if item.state == "completed"]
+        picked = sorted({n * (len(done) - 1) // max(1, count - 1) for n in range(count)}) if done else []
+        found = [(done[n].key, reads.output(self.store, row.batch, done[n].seq)) for n in picked]
+        return [(key, output.decode()) for key, output in found if output is not None]
 
     def unknown(self, row: BatchRow) -> list[UnknownRow]:
         """Attempts that may have been billed."""

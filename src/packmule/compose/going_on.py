@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from packmule.compose.choosing import Chosen, Quote, quote
 from packmule.compose.desk import OVER, Desk
 from packmule.compose.parts import Parts
 from packmule.compose.preparing import stored_recipe
@@ -19,8 +20,6 @@ from packmule.core.rows import BatchRow
 from packmule.errors import SourceError
 from packmule.sources.opening import open_source
 from packmule.store import batches
-
-RETRIED = ("failed", "blocked", "skipped")
 
 
 @dataclass(slots=True)
@@ -36,17 +35,7 @@ class Again:
 
 def resume(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round | None = None) -> Session:
     """A session of a stored batch. Raises PackmuleError when it cannot go on, and nothing is changed then."""
-    settings = settings or row.round
-    names = (settings.model,) if settings.model is not None else row.spec.models
-    parts = Parts(
-        again.limits,
-        desk.env,
-        base_url=row.spec.base_url,
-        models=(*row.spec.models, *names) if settings.priced else row.spec.models,
-        sim_scenario=again.sim_scenario,
-    )
-    for name in names:
-        parts.endpoint(name)
+    parts = _parts(desk, row, again, settings or row.round)
     session = _session(desk, row, parts, again)
     if changes(row.limits, again.limits):
         try:
@@ -57,20 +46,39 @@ def resume(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round | 
     return session
 
 
-def retry(
-    desk: Desk, row: BatchRow, again: Again, who: str, settings: Round, states: tuple[str, ...] = RETRIED
-) -> tuple[Session, int]:
-    """Open a new round over items in these states: (session, how many). None to do: the session is closed again."""
+def quoted(desk: Desk, row: BatchRow, again: Again, settings: Round, chosen: Chosen) -> Quote:
+    """What a new round over these items may cost. Raises UsageError, PreflightError when it could not begin."""
+    check_settings(settings.max_output_tokens, None)
+    return quote(desk.store, row, _parts(desk, row, again, settings), again.limits, settings, chosen)
+
+
+def retry(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round, chosen: Chosen) -> tuple[Session, int]:
+    """Open a new round over these items: (session, how many). None to do: the session is closed again."""
     check_settings(settings.max_output_tokens, None)
     settings = msgspec.structs.replace(settings, number=row.round.number + 1)
     session = resume(desk, row, again, who, settings)
     now_us = session.parts.clock.utc_us()
-    count = batches.open_round(desk.store, session.row, settings, states, now_us)
+    count = batches.open_round(desk.store, session.row, settings, chosen.states, now_us, chosen.seqs)
     if count == 0:
         session.close()
     elif session.row.state in OVER:
         batches.set_state(desk.store, session.row, "reopen", f"round {settings.number}", now_us)
     return session, count
+
+
+def _parts(desk: Desk, row: BatchRow, again: Again, settings: Round) -> Parts:
+    """With the endpoints that will be asked: a missing key or price shows here."""
+    names = (settings.model,) if settings.model is not None else row.spec.models
+    parts = Parts(
+        again.limits,
+        desk.env,
+        base_url=row.spec.base_url,
+        models=(*row.spec.models, *names) if settings.priced else row.spec.models,
+        sim_scenario=again.sim_scenario,
+    )
+    for name in names:
+        parts.endpoint(name)
+    return parts
 
 
 def _session(desk: Desk, row: BatchRow, parts: Parts, again: Again) -> Session:

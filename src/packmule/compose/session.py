@@ -6,7 +6,7 @@ import gc
 import os
 import random
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,7 +28,7 @@ from packmule.engine.world import ItemChange, Recipe, World
 from packmule.recipes.loading import source_digest
 from packmule.recipes.prompt import NAME as PROMPT
 from packmule.sources.source import Source
-from packmule.store import BatchJournal, Store, batches
+from packmule.store import BatchJournal, Store, batches, reads
 
 PAGE = 2000
 GC_PACE = (50_000, 20, 100)
@@ -101,15 +101,24 @@ class Session:
         }
         batches.ingested(self.store, row, mark, notes)
 
+    def spread(self, count: int) -> list[int]:
+        """Seqs of so many pending items that stand for all: begun ones first, then short, middling and long inputs."""
+        return reads.spread(self.store, self._batch, count)
+
     async def drive(
         self,
         *,
         on_change: Callable[[ItemChange], None] | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        only: Sequence[int] | None = None,
     ) -> Ending:
-        """Run to an ending, on the calling loop; `on_ready` is called there once the batch can be steered."""
+        """Run to an ending, on the calling loop; `on_ready` is called there once the batch can be steered.
+
+        With `only`, no other items than these seqs begin, and the batch then stops with `pilot` if more are pending. It
+        may be driven again afterwards.
+        """
         journal = BatchJournal(self.store, self._batch)
-        runner = self._runner = Runner(journal, self.row, self.epoch, self._world(), on_change=on_change)
+        runner = self._runner = Runner(journal, self.row, self.epoch, self._world(), on_change=on_change, only=only)
         on_ready()
         before = gc.get_threshold()
         # Thousands of live items make the collector's default pace cost a seventh of the whole run.
@@ -120,6 +129,11 @@ class Session:
             gc.set_threshold(*before)
             self._runner = None
             await self.parts.close()
+
+    def rest(self, reason: str) -> None:
+        """A batch at rest that still says running, because its last runner died, is stopped for this reason."""
+        if self.row.state in {"running", "paused"}:
+            batches.set_state(self.store, self.row, "stop", reason, self.parts.clock.utc_us())
 
     @property
     def in_flight(self) -> int:

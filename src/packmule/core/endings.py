@@ -13,6 +13,7 @@ EXIT_CODES = {
     "budget": 4,
     "overrun": 4,
     "person": 5,
+    "pilot": 5,
     "cancelled": 5,
     "preflight": 6,
     "auth": 75,

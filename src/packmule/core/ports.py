@@ -5,6 +5,7 @@ Each has one shipped real part and one shipped fake; none is ever patched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from packmule.core.calls import (
@@ -93,7 +94,14 @@ class Endpoint(Protocol):
 
 
 class Rejection(ValueError):
-    """Why an answer is not accepted, as a sentence the model can act on."""
+    """Why an answer is not accepted, as a sentence the model can act on.
+
+    `kind` is the cause in a word: refusal, content_filter, length, empty, schema, check.
+    """
+
+    def __init__(self, reason: str, kind: str = "check") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class CheckedSchema(Protocol):
@@ -152,8 +160,8 @@ class Journal(Protocol):
         """Give that space up."""
         ...
 
-    def pending(self, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
-        """Pending items in input order."""
+    def pending(self, *, begun: bool, after: int, limit: int, only: Sequence[int] | None = None) -> list[ItemRow]:
+        """Pending items in input order; with `only`, those of these seqs."""
         ...
 
     def of_item(self, seq: int) -> ItemJournal:

@@ -117,6 +117,23 @@ class ShownRow(Struct, frozen=True):
     cost: int
 
 
+class FailedRow(Struct, frozen=True):
+    """A failed or blocked item. `kind` is that of the call that its reason is from, `asked` whether it made any call.
+
+    `cost` is settled, `unknown` the worst cases of its lost answers; picodollars.
+    """
+
+    rev: int
+    seq: int
+    key: str
+    state: str
+    reason: str | None
+    cost: int
+    unknown: int
+    kind: str | None
+    asked: bool
+
+
 class UnknownRow(Struct, frozen=True):
     """An attempt that may have been billed: whose, at most how much, and why nobody knows."""
 

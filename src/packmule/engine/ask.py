@@ -133,7 +133,7 @@ class Ask:
             waiting.number = run.new_number()
             self._sender.send(waiting)
         elif refused := run.resume_call(waiting, known):
-            self._sender.fail_call(waiting, refused, "unknown")
+            self._sender.fail_call(waiting, refused, "held")
         else:
             self._sender.send(waiting)
         return await self._end_of(waiting)
@@ -204,7 +204,7 @@ def judge(waiting: Waiting, answer: Answer) -> Ended:
             _must_not_object(verdict)
         ended.value = value
     except Rejection as reason:
-        ended.state, ended.reason = "rejected", str(reason)
+        ended.state, ended.reason, ended.kind = "rejected", str(reason), reason.kind
     except BaseException as error:  # noqa: BLE001 - the user's own code; nothing here awaits, so no cancellation is ours
         ended.state, ended.kind = "rejected", "check_error"
         ended.reason = f"the check raised {type(error).__name__}: {error}"

@@ -312,7 +312,7 @@ class Lanes:
             why = (
                 f"{fault.message}; held, because it may have been billed (--on-unknown hold)" if held else fault.message
             )
-            self.end_call(waiting, Ended("failed", reason=why, kind=fault.kind))
+            self.end_call(waiting, Ended("failed", reason=why, kind="held" if held else fault.kind))
 
     def _again(self, waiting: Waiting) -> None:
         if not waiting.abandoned:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -49,9 +49,12 @@ class Runner:
         world: World,
         *,
         on_change: Callable[[ItemChange], None] | None = None,
+        only: Sequence[int] | None = None,
         threaded: bool = True,
     ) -> None:
         self.journal, self.row, self.world = journal, row, world
+        # The seqs that may begin, None for all: a pilot.
+        self._only = only
         self.limits = world.limits
         self.state = row.state
         self.runs: dict[int, ItemRun] = {}
@@ -114,7 +117,8 @@ class Runner:
             self.on_crash(error)
 
     async def _finish(self) -> Ending:
-        ending = self.stopping or Ending("completed", "done")
+        partial = self._only is not None and len(self._only) < self.row.pending
+        ending = self.stopping or (Ending("stopped", "pilot") if partial else Ending("completed", "done"))
         event = {"completed": "complete", "stopped": "stop", "cancelled": "cancel", "failed": "fail"}[ending.state]
         self._move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
         if ending.state == "cancelled":
@@ -198,7 +202,7 @@ class Runner:
     # Items
 
     def _fetch(self, begun: bool, after: int, limit: int) -> list[ItemRow]:  # noqa: FBT001 - the feeder's port
-        return self.journal.pending(begun=begun, after=after, limit=limit)
+        return self.journal.pending(begun=begun, after=after, limit=limit, only=self._only)
 
     def _feed(self) -> None:
         self._feeding = False

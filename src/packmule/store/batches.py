@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -224,12 +225,19 @@ def cancel(store: Store, row: BatchRow, now_us: int) -> BatchRow:
     return reload(store, row.batch)
 
 
-def open_round(store: Store, row: BatchRow, settings: Round, states: tuple[str, ...], now_us: int) -> int:
-    """Make items of these final states pending again, in a new round. Returns how many."""
+def open_round(
+    store: Store, row: BatchRow, settings: Round, states: tuple[str, ...], now_us: int, seqs: Sequence[int] = ()
+) -> int:
+    """Make items pending again, in a new round: all of these final states, and those of `seqs`. Returns how many."""
     counts = dict.fromkeys(("failed", "blocked", "skipped", "cancelled"), 0)
     with store.transaction() as connection:
-        for state in states:
+        connection.execute(SQL["make_chosen"])
+        connection.execute(SQL["empty_chosen"])
+        connection.executemany(SQL["add_chosen"], ((seq,) for seq in seqs))
+        partly = [name for name in ("failed", "blocked", "skipped") if seqs and name not in states]
+        for state in (*states, *partly):
             params = {"batch": row.batch, "state": state, "round": settings.number, "rev": row.rev + 1}
+            params["whole"] = state in states
             connection.execute(SQL["reopen_items"], params)
             counts[state] = connection.changes()
         total = sum(counts.values())

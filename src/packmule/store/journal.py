@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -43,9 +44,9 @@ class BatchJournal:
         """Give that space up."""
         self._store.ballast.release()
 
-    def pending(self, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
-        """Pending items in input order."""
-        return reads.pending(self._store, self._batch, begun=begun, after=after, limit=limit)
+    def pending(self, *, begun: bool, after: int, limit: int, only: Sequence[int] | None = None) -> list[ItemRow]:
+        """Pending items in input order; with `only`, those of these seqs."""
+        return reads.pending(self._store, self._batch, begun=begun, after=after, limit=limit, only=only)
 
     def of_item(self, seq: int) -> ItemJournal:
         """Calls, attempts and notes of one item."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +13,7 @@ from packmule.core.rows import (
     BatchRow,
     CallRow,
     ChangedRow,
+    FailedRow,
     ItemJournal,
     ItemRow,
     ResultRow,
@@ -26,9 +27,14 @@ PAGE = 1000
 _decode = msgspec.json.decode
 
 
-def pending(store: Store, batch: int, *, begun: bool, after: int, limit: int) -> list[ItemRow]:
-    """Pending items in input order, after `after`."""
-    rows = store.read("pending_begun" if begun else "pending_fresh", (batch, after, limit))
+def pending(
+    store: Store, batch: int, *, begun: bool, after: int, limit: int, only: Sequence[int] | None = None
+) -> list[ItemRow]:
+    """Pending items in input order, after `after`; with `only`, those of these seqs."""
+    if only is None:
+        rows = store.read("pending_begun" if begun else "pending_fresh", (batch, after, limit))
+    else:
+        rows = store.read("pending_among", (batch, begun, after, _list(only), limit))
     return [ItemRow(seq, key, _decode(unpack(data)), bool(has), round_) for seq, key, data, has, round_ in rows]
 
 
@@ -80,6 +86,47 @@ def never_begun(store: Store, batch: int) -> int:
 def failures(store: Store, batch: int, limit: int = 5) -> list[tuple[str, int]]:
     """The commonest reasons why items failed."""
     return [(reason or "", int(count)) for reason, count in store.read("failure_reasons", (batch, limit))]
+
+
+def failed(store: Store, batch: int, after: tuple[int, int], limit: int = PAGE) -> list[FailedRow]:
+    """A page of failed and blocked items, in the order in which they ended; `after` is (rev, seq) of the last one."""
+    return [FailedRow(*row) for row in store.read("failed_page", (batch, *after, limit))]
+
+
+def retryable(store: Store, batch: int) -> dict[str, int]:
+    """How many items of each state a new round could ask again."""
+    return {state: int(count) for state, count in store.read("count_retryable", (batch,))}
+
+
+def among(store: Store, batch: int, keys: Sequence[str]) -> list[tuple[int, str, str]]:
+    """(seq, key, state) of the items with these keys."""
+    return [(seq, key, state) for seq, key, state in store.read("items_of_keys", (batch, _list(keys)))]
+
+
+def completed_sums(store: Store, batch: int) -> tuple[int, int, int, int]:
+    """(how many, picodollars, tokens in, tokens out) of the completed items."""
+    count, cost, tokens_in, tokens_out = store.read("completed_sums", (batch,))[0]
+    return int(count), int(cost), int(tokens_in), int(tokens_out)
+
+
+def spread(store: Store, batch: int, count: int) -> list[int]:
+    """At most `count` pending items: begun ones first, then from the shortest to the longest input in even steps."""
+    begun = [seq for (seq,) in store.read("begun_seqs", (batch, count))]
+    fresh = int(store.read("count_fresh", (batch,))[0][0])
+    wanted = min(count - len(begun), fresh)
+    places = [(2 * n + 1) * fresh // (2 * wanted) for n in range(wanted)]
+    return sorted([*begun, *(seq for (seq,) in store.read("fresh_by_size", (batch, _list(places))))])
+
+
+def ended(store: Store, batch: int, limit: int = PAGE) -> list[ShownRow]:
+    """The first items that came to an end by being asked."""
+    return [ShownRow(*row) for row in store.read("ended_items", (batch, limit))]
+
+
+def output(store: Store, batch: int, seq: int) -> bytes | None:
+    """An item's output as JSON."""
+    row = store.one("output_of_item", (batch, seq))
+    return None if row is None or row[0] is None else unpack(row[0])
 
 
 def events(store: Store, batch: int, after: int = 0, limit: int = PAGE) -> list[tuple[int, int, str, dict[str, Any]]]:
@@ -138,3 +185,7 @@ def _result(store: Store, batch: int, row: tuple[Any, ...]) -> ResultRow:
         cost, tokens_in, tokens_out, attempts, latency_ms, model = (*(value or 0 for value in found[:5]), found[5])
     raw = None if output is None else msgspec.Raw(unpack(output))
     return ResultRow(seq, key, state, raw, reason, cost, tokens_in, tokens_out, attempts, latency_ms, model)
+
+
+def _list(values: Sequence[int] | Sequence[str]) -> str:
+    return msgspec.json.encode(list(values)).decode()

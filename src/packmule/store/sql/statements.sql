@@ -133,6 +133,30 @@ WHERE batch = ? AND state = 'pending' AND begun = 1 AND seq > ? ORDER BY seq LIM
 SELECT seq, key, input, begun, round FROM items
 WHERE batch = ? AND state = 'pending' AND begun = 0 AND seq > ? ORDER BY seq LIMIT ?;
 
+-- name: pending_among
+SELECT seq, key, input, begun, round FROM items
+WHERE batch = ? AND state = 'pending' AND begun = ? AND seq > ? AND seq IN (SELECT value FROM json_each(?))
+ORDER BY seq LIMIT ?;
+
+-- name: begun_seqs
+SELECT seq FROM items WHERE batch = ? AND state = 'pending' AND begun = 1 ORDER BY seq LIMIT ?;
+
+-- name: count_fresh
+SELECT count(*) FROM items WHERE batch = ? AND state = 'pending' AND begun = 0;
+
+-- name: fresh_by_size
+SELECT seq FROM (
+    SELECT seq, row_number() OVER (ORDER BY length(input), seq) - 1 AS place
+    FROM items WHERE batch = ? AND state = 'pending' AND begun = 0)
+WHERE place IN (SELECT value FROM json_each(?));
+
+-- name: ended_items
+SELECT seq, key, state, reason, latency_ms, cost FROM items
+WHERE batch = ? AND rev > 0 AND state IN ('completed', 'failed', 'blocked') ORDER BY rev, seq LIMIT ?;
+
+-- name: output_of_item
+SELECT output FROM items WHERE batch = ? AND seq = ?;
+
 -- name: calls_of_item
 SELECT number, round, digest, nth, ended, reason, kind FROM calls WHERE batch = ? AND seq = ? ORDER BY number;
 
@@ -169,6 +193,31 @@ WHERE batch = ? AND rev > 0 AND state = 'completed' ORDER BY rev DESC LIMIT ?;
 -- name: newest_failed
 SELECT seq, key, state, reason, latency_ms, cost FROM items
 WHERE batch = ? AND state IN ('failed', 'blocked') ORDER BY rev DESC LIMIT ?;
+
+-- name: failed_page
+SELECT i.rev, i.seq, i.key, i.state, i.reason, i.cost,
+    (SELECT coalesce(sum(a.worst), 0) FROM attempts a
+     WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown'),
+    (SELECT coalesce(c.kind, 'check') FROM calls c
+     WHERE c.batch = i.batch AND c.seq = i.seq AND c.round = i.round AND c.ended IN ('failed', 'rejected')
+         AND c.reason IS i.reason
+     ORDER BY c.number DESC LIMIT 1),
+    EXISTS (SELECT 1 FROM calls c WHERE c.batch = i.batch AND c.seq = i.seq)
+FROM items i
+WHERE i.batch = ? AND i.state IN ('failed', 'blocked') AND (i.rev, i.seq) > (?, ?) ORDER BY i.rev, i.seq LIMIT ?;
+
+-- name: count_retryable
+SELECT state, count(*) FROM items
+WHERE batch = ? AND (state IN ('failed', 'blocked') OR (state = 'skipped' AND reason IS NOT 'filtered'))
+GROUP BY state;
+
+-- name: items_of_keys
+SELECT seq, key, CASE WHEN state = 'skipped' AND reason IS 'filtered' THEN reason ELSE state END
+FROM items WHERE batch = ? AND key IN (SELECT value FROM json_each(?));
+
+-- name: completed_sums
+SELECT count(*), coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0)
+FROM items WHERE batch = ? AND state = 'completed';
 
 -- name: live_of_kin
 SELECT l.data FROM batches b JOIN totals t USING (batch) JOIN live l USING (batch)
@@ -212,7 +261,17 @@ UPDATE totals SET cancelled = cancelled + pending, pending = 0, rev = rev + 1 WH
 
 -- name: reopen_items
 UPDATE items SET state = 'pending', begun = 1, round = :round, output = NULL, reason = NULL, rev = :rev
-WHERE batch = :batch AND state = :state AND (:state != 'skipped' OR reason IS NOT 'filtered');
+WHERE batch = :batch AND state = :state AND (:state != 'skipped' OR reason IS NOT 'filtered')
+    AND (:whole OR seq IN (SELECT seq FROM chosen));
+
+-- name: make_chosen
+CREATE TEMP TABLE IF NOT EXISTS chosen (seq INTEGER PRIMARY KEY);
+
+-- name: empty_chosen
+DELETE FROM chosen;
+
+-- name: add_chosen
+INSERT OR IGNORE INTO chosen (seq) VALUES (?);
 
 -- name: count_reopened
 UPDATE totals SET pending = pending + :n, failed = failed - :failed, blocked = blocked - :blocked,

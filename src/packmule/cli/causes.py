@@ -1,0 +1,91 @@
+"""`errors`: why items failed, grouped by cause, with what it burnt and whether asking again can help.
+
+And what `retry` says before it begins: how many items, about how much, and whether somebody agrees.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from packmule import compose
+from packmule.cli import options as o
+from packmule.cli.before import consent
+from packmule.cli.say import say, standing, tell
+from packmule.config import store_path
+from packmule.core.money import usd_short
+from packmule.core.rows import BatchRow
+from packmule.core.words import counted
+from packmule.views.causes import Cause
+
+if TYPE_CHECKING:
+    from packmule.compose import Chosen, Desk, Quote
+
+BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
+SHOWN = 20
+SAMPLE_CHARS = 200
+
+
+def errors(
+    batch: BatchArgument = None,
+    everything: Annotated[bool, typer.Option("--all", help=f"All causes, not only the {SHOWN} commonest.")] = False,
+    store: o.StoreOption = None,
+) -> None:
+    """Why items failed, grouped by cause: how many, what they cost, samples, and whether a retry can help."""
+    desk = compose.Desk(store_path(store, os.environ), create=False)
+    row = desk.find(batch)
+    causes = desk.causes(row)
+    groups = causes.groups
+    if not groups:
+        say(f"no item of {row.id} has failed: {standing(row)}")
+        return
+    count = sum(group.count for group in groups)
+    tell(f"{row.id}: {count:,} of {counted(row.total, 'item')} failed, for {counted(len(groups), 'cause')}")
+    shown = groups if everything else groups[:SHOWN]
+    said: set[str] = set()
+    for group in shown:
+        _tell_cause(row, group, first=group.name not in said)
+        said.add(group.name)
+    if rest := groups[len(shown) :]:
+        items = sum(group.count for group in rest)
+        tell(f"\n{counted(items, 'item')} more, for {counted(len(rest), 'cause')}: packmule errors {row.id} --all")
+
+
+def _tell_cause(row: BatchRow, cause: Cause, *, first: bool) -> None:
+    tell(f"\n{cause.count:,} x {cause.name}: {_line(cause.shown)}")
+    lost = f", {usd_short(cause.unknown)} may have been billed for lost answers" if cause.unknown else ""
+    tell(f"  burnt    {usd_short(cause.cost)}{lost}")
+    for key, reason in cause.samples:
+        tell(f"  sample   {key}: {_line(reason)}")
+    if not first:
+        return
+    tell(f"  retry    {cause.verdict.sentence}")
+    if cause.verdict.helps != "no":
+        tell(f"           packmule retry {row.id} --only {cause.name} {cause.verdict.option}".rstrip())
+
+
+def _line(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SAMPLE_CHARS else f"{flat[:SAMPLE_CHARS]} ..."
+
+
+def nothing_chosen(desk: Desk, row: BatchRow, only: list[str]) -> str:
+    """Why a new round has nothing to do, in a sentence."""
+    rest = f"; {row.pending:,} still to do: packmule resume {row.id}" if row.pending else ""
+    if only:
+        there = compose.causes_there_are(desk.causes(row).names)
+        return f"{row.id} has nothing to retry by --only {','.join(only)}: {there}{rest}"
+    out = "what --where and --skip left out stays out"
+    return f"{row.id} has nothing to retry: {standing(row)} ({out}){rest}"
+
+
+def agree_to_round(chosen: Chosen, quote: Quote, *, yes: bool) -> None:
+    """Say what will be asked again and what it may cost; the same consent as for a run."""
+    if chosen.idle:
+        say(f"Note: nothing to retry by {', '.join(chosen.idle)}")
+    price = "nobody knows for how much" if quote.likely is None else f"about {usd_short(quote.likely)} {quote.basis}"
+    cap = "" if quote.cap is None else f"; cap {usd_short(quote.cap)}"
+    say(f"{counted(chosen.count, 'item')} to retry, {price}{cap}")
+    consent(1 if quote.likely is None else max(1, quote.likely), agreed=quote.agreed, yes=yes)
