@@ -102,7 +102,8 @@ class StoreFull(PackmuleError):
 class CallFailed(PackmuleError):
     """A call ended without an accepted answer. Journaled: a replay raises the same error.
 
-    `kind` is the fault's kind (`timeout`, `server_error`, `invalid_request` ...).
+    `kind` is the fault's kind (`timeout`, `server_error`, `invalid_request` ...), `held`, or why the answer was refused
+    (`schema`, `check`, `check_error`, `length`, `refusal`, `content_filter`, `empty`).
     """
 
     def __init__(self, message: str, *, kind: str = "", hint: str = "") -> None:

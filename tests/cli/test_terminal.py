@@ -124,7 +124,7 @@ def test_d_e_and_help_change_what_is_seen(tmp_path: Path) -> None:
     with Terminal(tmp_path, *RUN, "--sim-scenario", str(scenario)) as terminal:
         terminal.wait_for("2 failed", "✗ failed", "+1")
         terminal.press("e")
-        terminal.wait_for("2 x the provider answered 400")
+        terminal.wait_for("2 x invalid_request (no retry helps): the provider answered 400")
         terminal.press("e?")
         terminal.wait_for("why items failed, grouped", "packmule pause, stop, set")
         terminal.press("?d")

@@ -18,6 +18,7 @@ from packmule.core.batch import Limits, cap_of
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
+from packmule.views.causes import Cause
 from packmule.views.pilot import Measured
 from packmule.views.wording import short
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ASKED_TWICE = "Only the items of the pilot are asked at first; the rest waits for an answer to what they show."
 OUTPUTS = 2
 OUTPUT_CHARS = 400
+CAUSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Pilot:
         """Show what was measured; may the rest be asked?"""
         measured = desk.measured(row)
         if measured is not None:
-            _say(measured, desk.outputs(row, OUTPUTS))
+            _say(measured, desk.causes(row).groups[:CAUSES], desk.outputs(row, OUTPUTS))
         rest = counted(row.pending, "item")
         price = f", about {usd_short(measured.rest)}" if measured is not None else ""
         if self.yes:
@@ -78,13 +80,15 @@ def say_pilot(count: int, total: int) -> None:
     say(f"Pilot: {counted(count, 'item')} first, from short to long, out of {total:,}")
 
 
-def _say(measured: Measured, outputs: list[tuple[str, str]]) -> None:
+def _say(measured: Measured, causes: list[Cause], outputs: list[tuple[str, str]]) -> None:
     failed = f", {counted(measured.failed, 'failure')}" if measured.failed else ", no failures"
     say(f"Measured on {counted(measured.items, 'item')}: {usd_short(measured.per_item)} an item{failed}")
     low, high = usd_short(measured.low), usd_short(measured.high)
     span = f" ({low}-{high})" if low != high else ""
     say(f"  in all   about {usd_short(measured.likely)}{span} for {measured.left:,} more")
     say(f"  latency  p50 {short(measured.p50_s)}, p95 {short(measured.p95_s)}")
+    for cause in causes:
+        say(f"  failed   {cause.count:,} x {cause.name}: {cause.shown}")
     for key, output in outputs:
         shown = output if len(output) <= OUTPUT_CHARS else f"{output[:OUTPUT_CHARS]} ..."
         say(f"  output   {key}: {shown}")

@@ -61,7 +61,7 @@ VERDICTS: dict[str, Verdict] = {
     "item_cap": Verdict(
         "change", _CHANGE.format("--item-cap MORE, the item would have passed its cap"), "--item-cap MORE"
     ),
-    "held": Verdict("change", _CHANGE.format("--on-unknown retry, at the risk of paying twice"), "--on-unknown retry"),
+    "held": Verdict("yes", _PASSES.format("it asks again, at the risk of paying twice")),
     "refusal": Verdict("change", _CHANGE.format("another --model, this one refused to answer"), "--model ANOTHER"),
     "content_filter": Verdict(
         "change", _CHANGE.format("another --model, this provider withholds the answer"), "--model ANOTHER"
