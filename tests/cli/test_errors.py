@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_errors_groups_by_cause_with_samples_and_says_whether_a_retry_can_help(t
     assert command
     assert packmule(tmp_path, *command[1].split()).code == 3
     assert list(states(tmp_path).values()).count("failed") == 11
+
+
+def test_errors_for_programs_are_one_object(tmp_path: Path) -> None:
+    failed(tmp_path)
+    found = json.loads(packmule(tmp_path, "errors", "--json").out)
+    assert [(item["cause"], item["count"]) for item in found["items"]] == [("invalid_request", 11), ("server_error", 2)]
+    assert found["items"][1]["retry"]["helps"] == "yes"
+    assert float(found["items"][1]["unknown_usd"]) > 0
+    assert found["items"][0]["samples"][0]["key"] == "a1"
 
 
 def test_no_failures_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -140,3 +141,22 @@ def test_a_pilot_over_http_goes_on_with_a_cap(tmp_path: Path) -> None:
 def test_a_pilot_of_nothing_is_refused(tmp_path: Path) -> None:
     rows(tmp_path, 4)
     assert packmule(tmp_path, *RUN, "--pilot", "0").code == 2
+
+
+def test_in_the_background_a_pilot_needs_consent_beforehand(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    said = packmule(tmp_path, *PILOT, "--detach")
+    assert said.code == 2
+    assert "nobody is there to answer" in said.err
+    assert packmule(tmp_path, *PILOT, "--detach", "--max-cost", "1").code == 0
+    assert packmule(tmp_path, "wait").code == 0
+    assert len(done(tmp_path)) == 40
+
+
+def test_records_of_a_pilot_end_with_its_code(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    said = packmule(tmp_path, *PILOT, "--json")
+    assert said.code == 5
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert (lines[0]["event"], lines[-1]["event"], lines[-1]["exit_code"]) == ("launch", "done", 5)
+    assert lines[-1]["counts"]["completed"] == 6

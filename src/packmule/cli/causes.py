@@ -13,9 +13,10 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import consent
+from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell
 from packmule.config import store_path
-from packmule.core.money import usd_short
+from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.views.causes import Cause
@@ -31,13 +32,19 @@ SAMPLE_CHARS = 200
 def errors(
     batch: BatchArgument = None,
     everything: Annotated[bool, typer.Option("--all", help=f"All causes, not only the {SHOWN} commonest.")] = False,
+    as_json: o.JsonOption = False,
     store: o.StoreOption = None,
 ) -> None:
     """Why items failed, grouped by cause: how many, what they cost, samples, and whether a retry can help."""
+    if as_json:
+        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     causes = desk.causes(row)
     groups = causes.groups
+    if as_json:
+        _write_records(desk, row, groups)
+        return
     if not groups:
         say(f"no item of {row.id} has failed: {standing(row)}")
         return
@@ -51,6 +58,26 @@ def errors(
     if rest := groups[len(shown) :]:
         items = sum(group.count for group in rest)
         tell(f"\n{counted(items, 'item')} more, for {counted(len(rest), 'cause')}: packmule errors {row.id} --all")
+
+
+def _write_records(desk: Desk, row: BatchRow, groups: list[Cause]) -> None:
+    from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+    from packmule.views.records import time_text  # noqa: PLC0415
+
+    head = {"v": 1, "as_of": time_text(desk.utc_us()), "batch_id": row.id}
+    items = [
+        {
+            "cause": group.name,
+            "reason": group.shown,
+            "count": group.count,
+            "cost_usd": usd(group.cost),
+            "unknown_usd": usd(group.unknown),
+            "samples": [{"key": key, "reason": reason} for key, reason in group.samples],
+            "retry": {"helps": group.verdict.helps, "message": group.verdict.sentence},
+        }
+        for group in groups
+    ]
+    records().write({**head, "items": items, "next": None, "truncated": False})
 
 
 def _tell_cause(row: BatchRow, cause: Cause, *, first: bool) -> None:

@@ -18,6 +18,7 @@ from packmule.core.batch import Limits, cap_of
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
+from packmule.errors import UsageError
 from packmule.views.causes import Cause
 from packmule.views.pilot import Measured
 from packmule.views.wording import short

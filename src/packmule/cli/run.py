@@ -21,7 +21,7 @@ from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
-from packmule.core.endings import Ending, code_of
+from packmule.core.endings import EXIT_CODES, Ending, code_of
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
@@ -161,7 +161,7 @@ def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False, pi
         reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
     if number is not None:
         die_by(number)
-    raise typer.Exit(ending.exit_code if ending.reason == "pilot" else code_of(outcome.row))
+    raise typer.Exit(EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row))
 
 
 def _reporter(desk: Desk, session: Session) -> Reporter:
