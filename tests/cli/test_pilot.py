@@ -160,3 +160,18 @@ def test_records_of_a_pilot_end_with_its_code(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in said.out.splitlines()]
     assert (lines[0]["event"], lines[-1]["event"], lines[-1]["exit_code"]) == ("launch", "done", 5)
     assert lines[-1]["counts"]["completed"] == 6
+
+
+def test_enough_that_is_done_is_the_pilot_even_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    process = start(tmp_path, *RUN, *slow(tmp_path, 0.5), "--concurrency", "4")
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not re.search(r"\b([89]|1\d) of 40 done", packmule(tmp_path, "show").out):
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    said = packmule(tmp_path, *PILOT)
+    assert said.code == 5, said.err
+    assert "Pilot: " not in said.err
+    assert re.search(r"Measured on \d+ items", said.err)
+    assert "stopped (pilot)" in packmule(tmp_path, "show").out
