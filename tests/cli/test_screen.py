@@ -16,6 +16,7 @@ from packmule.cli.screen.errors import error_lines
 from packmule.cli.screen.glyphs import ASCII, UNICODE, bar
 from packmule.cli.screen.layout import cut
 from packmule.core.eta import Forecast
+from packmule.views.causes import Cause
 from packmule.views.progress import Line, Progress, Waits
 from packmule.views.projection import Projection
 from packmule.views.wording import block
@@ -179,4 +180,5 @@ def test_a_bar_is_full_only_when_all_is_done(done: int, total: int, full: int) -
 
 def test_model_output_cannot_steer_the_terminal() -> None:
     assert cut("a\x1b[31mred\nnext\x07", 40, UNICODE) == "a [31mred next"
-    assert "\x1b" not in error_lines([("\x1b]0;title\x07 broke", 3)], 80, UNICODE)[0].plain
+    cause = Cause("timeout", "\x1b]0;title\x07 broke", 3, samples=[("a1", "\x1b]0;title\x07 broke")])
+    assert all("\x1b" not in line.plain for line in error_lines([cause], 80, UNICODE))
