@@ -9,6 +9,7 @@ import typer
 from packmule import __version__
 from packmule.cli import causes, going_on, reading, steering, watching
 from packmule.cli import run as running
+from packmule.cli.checkpoints import batch
 from packmule.cli.simulate import sim
 
 EPILOG = (
@@ -60,4 +61,5 @@ app.command("list")(reading.list_)
 app.command("show")(reading.show)
 app.command("export")(reading.export)
 app.command("prices")(reading.prices)
+app.add_typer(batch, name="batch")
 app.add_typer(sim, name="sim")

@@ -41,6 +41,7 @@ def resume(
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
+    checkpoint: o.CheckpointOption = None,
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
@@ -59,7 +60,8 @@ def resume(
         return
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
-    drive(desk, compose.resume(desk, row, again, WHO), mode=progress, as_json=as_json)
+    keeper = compose.Keeper(checkpoint) if checkpoint is not None else None
+    drive(desk, compose.resume(desk, row, again, WHO), mode=progress, as_json=as_json, keeper=keeper)
 
 
 def retry(

@@ -49,3 +49,11 @@ OnUnknown = Annotated[
     Literal["retry", "hold"] | None,
     typer.Option("--on-unknown", help="An attempt that may have been billed: retry it, or hold the item (retry)."),
 ]
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", help="Keep this JSON file up to date: every 30 s, on pause and at the end."),
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", help="Dollars to be warned at; with --stop-on-budget the batch stops there.")
+]
+StopOnBudget = Annotated[bool, typer.Option("--stop-on-budget", help="Make --budget a cap that stops.")]

@@ -39,7 +39,7 @@ def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     if not rows:
         say(f"there is no batch in {desk.path} yet")
         return
-    table = _table("batch", "state", "done", "failed", "spent", "model", "source", "created")
+    table = table_of("batch", "state", "done", "failed", "spent", "model", "source", "created")
     table.columns[0].no_wrap = True
     for row in rows:
         state = f"{desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
@@ -48,7 +48,7 @@ def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
         done = f"{row.completed:,}/{row.total:,}"
         name = Path(row.source.name).name
         table.add_row(row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
-    _print(table)
+    print_table(table)
 
 
 def _list_records(desk: compose.Desk, rows: list[BatchRow]) -> None:
@@ -63,7 +63,11 @@ def _list_records(desk: compose.Desk, rows: list[BatchRow]) -> None:
 def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
     """One batch: how it stands, what it cost, why items failed, what happened."""
     desk = compose.Desk(store_path(store, os.environ), create=False)
-    row = desk.find(batch)
+    show_row(desk, desk.find(batch))
+
+
+def show_row(desk: compose.Desk, row: BatchRow) -> None:
+    """The lines of `show`."""
     tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
     tell(f"  {standing(row)}")
     tell(f"  source   {row.source.name}")
@@ -100,17 +104,18 @@ def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning 
     if not known:
         message = f"no known model begins with {model!r}"
         raise UsageError(message, hint="packmule prices lists all; state a price with --price-in and --price-out")
-    table = _table("model", "in $/M", "out $/M", "source", "day")
+    table = table_of("model", "in $/M", "out $/M", "source", "day")
     for name, into, out, source, day in known:
         table.add_row(name, usd(into), usd(out), source, day)
-    _print(table)
+    print_table(table)
 
 
 def _cap(cap: int | None) -> str:
     return "none" if cap is None else usd(cap)
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """A plain table; amounts to the right."""
     from rich.table import Table  # noqa: PLC0415 - lazy, so that --help is quick
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -119,7 +124,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """On standard output, as wide as it is."""
     from rich.console import Console  # noqa: PLC0415 - lazy, so that --help is quick
 
     console = Console()

@@ -14,8 +14,10 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import agree, announce
+from packmule.cli.budget import bounded, spelling
 from packmule.cli.detached import begin_detached
 from packmule.cli.guard import die_by, take_stdout
+from packmule.cli.keeping import keeping, say_kept
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
 from packmule.cli.steer import Signals
@@ -31,13 +33,15 @@ from packmule.views.estimate import price_of_rest
 if TYPE_CHECKING:
     from packmule.cli.display import Mode
     from packmule.cli.machine import Reporter
-    from packmule.compose import Desk, Outcome, Prepared, Session
+    from packmule.compose import Desk, Keeper, Outcome, Prepared, Session
 
 FAILURES = 3
 
 
 def run(
-    source: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, TXT, MD, Parquet, a folder, or - for stdin.")],
+    source: Annotated[
+        str | None, typer.Argument(help="CSV, TSV, JSONL, JSON, TXT, MD, Parquet, a folder, or - for stdin.")
+    ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="What to ask; {column} is the row's cell.")] = None,
     prompt_file: Annotated[Path | None, typer.Option("--prompt-file", help="The prompt, from a file.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="System prompt.")] = None,
@@ -64,6 +68,8 @@ def run(
     skip: Annotated[list[str] | None, typer.Option("--skip", help="COL~REGEX: not these rows.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N items that pass.")] = None,
     max_cost: o.MaxCost = None,
+    budget: o.Budget = None,
+    stop_on_budget: o.StopOnBudget = False,
     item_cap: o.ItemCap = None,
     on_budget: o.OnBudget = None,
     price_in: o.PriceIn = None,
@@ -79,6 +85,13 @@ def run(
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
+    checkpoint: o.CheckpointOption = None,
+    resume_from: Annotated[
+        Path | None, typer.Option("--resume", help="Go on from this checkpoint file; SOURCE may be left out.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on from a checkpoint whose input has changed, or that miscounts.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,
     pilot: o.PilotOption = None,
     yes: o.YesOption = False,
@@ -96,6 +109,7 @@ def run(
     given = dict(locals())
     if as_json:
         take_stdout()
+    given = bounded(given)
     order = Order(
         items=source,
         prompt=_prompt(prompt, prompt_file),
@@ -110,7 +124,7 @@ def run(
         skip=tuple(skip or ()),
         limit=limit,
         recipe=recipe,
-        limits=limits_of(Limits(), given),
+        limits=limits_of(Limits(), given, spelling(given)),
         fresh=fresh,
         take_over=take_over,
         dry_run=dry_run,
@@ -119,10 +133,19 @@ def run(
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
+    if resume_from is not None:
+        from packmule.cli.resuming import go_on  # noqa: PLC0415 - it drives, as this does
+
+        go_on(resume_from, order, given)
+        return
+    if source is None:
+        message = "no input is named"
+        raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
+    keeper = compose.Keeper(checkpoint) if checkpoint is not None and not dry_run else None
     desk = compose.Desk(store_path(store, os.environ))
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
-        _say_finished(desk, prepared)
+        _say_finished(desk, prepared, keeper)
         return
     likely = announce(prepared)
     if dry_run:
@@ -133,13 +156,25 @@ def run(
         say(ASKED_TWICE)
     agree(prepared, likely, yes=yes)
     if detach:
+        if keeper is not None:
+            # The child keeps it.
+            keeper.close()
         begin_detached(desk, prepared, as_json=as_json)
         return
     session = compose.begin(prepared, desk.store, "command line")
-    drive(desk, session, mode=progress, as_json=as_json, pilot=Pilot(pilot, yes) if pilot is not None else None)
+    first = Pilot(pilot, yes) if pilot is not None else None
+    drive(desk, session, mode=progress, as_json=as_json, pilot=first, keeper=keeper)
 
 
-def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False, pilot: Pilot | None = None) -> None:
+def drive(
+    desk: Desk,
+    session: Session,
+    *,
+    mode: Mode,
+    as_json: bool = False,
+    pilot: Pilot | None = None,
+    keeper: Keeper | None = None,
+) -> None:
     """Run a session to its end, write the results, exit with its code."""
     if session.lost:
         say(f"{counted(session.lost, 'attempt')} on the way when the last run ended: counted as unknown")
@@ -149,7 +184,7 @@ def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False, pi
         say(f"Note: the results of {session.replaces} in {session.out_dir} will be replaced; {back}")
     say(f"{session.row.id}: {counted(session.row.total, 'item')}, {session.row.pending:,} to do")
     reporter = _reporter(desk, session) if as_json else None
-    with reporter or nullcontext():
+    with keeping(keeper, desk, session), reporter or nullcontext():
         ending, number = _drive_all(desk, session, "none" if as_json else mode, pilot)
     if not ending.saved:
         session.close()
@@ -157,6 +192,7 @@ def drive(desk: Desk, session: Session, *, mode: Mode, as_json: bool = False, pi
         raise StoreFull(message, hint="make room on the disk, then type the same command")
     outcome = session.finish(ending)
     _say_end(outcome, desk)
+    say_kept(keeper, outcome.row)
     if reporter is not None:
         reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
     if number is not None:
@@ -224,9 +260,11 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
         raise UsageError(message) from None
 
 
-def _say_finished(desk: Desk, prepared: Prepared) -> None:
+def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None:
     row = prepared.existing
     assert row is not None
+    if keeper is not None:
+        keeper.of(desk, row)
     folder = compose.folder_of(row, prepared.order.out_dir)
     compose.check_folder(folder)
     desk.write_results(row, folder)

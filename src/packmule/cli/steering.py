@@ -56,15 +56,20 @@ def stop(
 def cancel(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
     """End a batch for good: what is not done will not be done. What is done and paid stays."""
     desk = compose.Desk(store_path(store, os.environ), create=False)
-    row = desk.find(batch, unfinished=True)
+    cancel_row(desk, desk.find(batch, unfinished=True))
+
+
+def cancel_row(desk: compose.Desk, row: BatchRow) -> bool:
+    """Cancel it; True when a runner was asked to, and will. Raises UsageError for what is over already."""
     if row.state in compose.OVER:
         message = f"{row.id} is {row.state} already: {standing(row)}"
         raise UsageError(message, hint="there is nothing left to cancel")
     if desk.alive(row):
         _ask(desk, row, "cancel", {})
         say(f"{row.id} is being cancelled; calls on their way finish")
-        return
+        return True
     say(f"{row.id} is cancelled: {standing(desk.cancel(row))}")
+    return False
 
 
 def set_(

@@ -11,20 +11,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packmule.compose.checkpoint import Keeper, cancel_file
     from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
+    from packmule.compose.from_file import carried, check_source, check_typed, find_batch, resume_file
     from packmule.compose.going_on import Again, quoted, resume, retry
+    from packmule.compose.listing import Listed, listed
     from packmule.compose.parts import is_simulated, loop_factory
     from packmule.compose.preparing import Prepared, prepare
     from packmule.compose.results import RESULT_FILES, check_folder
     from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
     from packmule.compose.simulate import serve_sim
     from packmule.exports import ResultRecord
+    from packmule.exports.checkpoint import Checkpoint, read_checkpoint
 
 _PLACES = {
+    "checkpoint": ("Checkpoint", "Keeper", "cancel_file", "read_checkpoint"),
     "choosing": ("RETRIED", "Chosen", "Quote", "causes_there_are", "choose"),
     "desk": ("OVER", "Desk", "known_prices"),
+    "from_file": ("carried", "check_source", "check_typed", "find_batch", "resume_file"),
     "going_on": ("Again", "quoted", "resume", "retry"),
+    "listing": ("Listed", "listed"),
     "parts": ("is_simulated", "loop_factory"),
     "preparing": ("Prepared", "prepare"),
     "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
@@ -38,25 +45,36 @@ __all__ = [
     "RESULT_FILES",
     "RETRIED",
     "Again",
+    "Checkpoint",
     "Chosen",
     "Desk",
+    "Keeper",
+    "Listed",
     "Outcome",
     "Prepared",
     "Quote",
     "ResultRecord",
     "Session",
     "begin",
+    "cancel_file",
+    "carried",
     "causes_there_are",
     "check_folder",
+    "check_source",
+    "check_typed",
     "choose",
+    "find_batch",
     "folder_of",
     "is_simulated",
     "known_prices",
+    "listed",
     "loop_factory",
     "prepare",
     "quoted",
+    "read_checkpoint",
     "recipe_changed",
     "resume",
+    "resume_file",
     "retry",
     "serve_sim",
 ]

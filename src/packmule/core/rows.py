@@ -165,6 +165,22 @@ class Wish(Struct, frozen=True):
     who: str
 
 
+class SavedRow(Struct, frozen=True):
+    """An ended item as a checkpoint holds it. `output` is JSON, null without one; cost in picodollars."""
+
+    seq: int
+    key: str
+    state: str
+    output: msgspec.Raw
+    reason: str | None
+    cost: int
+    tokens_in: int
+    tokens_out: int
+    attempts: int
+    latency_ms: int
+    model: str | None
+
+
 class ResultRow(Struct, frozen=True):
     """An item as exports see it. `output` is JSON, None without one."""
 

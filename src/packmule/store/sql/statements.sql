@@ -235,8 +235,8 @@ SELECT count(*) FROM items i WHERE i.batch = ? AND i.state = 'pending' AND NOT (
     SELECT 1 FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq AND a.state != 'not_sent'));
 
 -- name: unknown_attempts
-SELECT i.key, a.seq, a.number, a.nth, a.model, a.worst, a.fault, a.message, a.started_at
-FROM attempts a JOIN items i USING (batch, seq)
+SELECT coalesce(i.key, '(carried over)'), a.seq, a.number, a.nth, a.model, a.worst, a.fault, a.message, a.started_at
+FROM attempts a LEFT JOIN items i USING (batch, seq)
 WHERE a.batch = ? AND a.state = 'unknown' ORDER BY a.seq, a.number, a.nth;
 
 -- name: write_off_items
@@ -309,3 +309,33 @@ SELECT coalesce(sum(cost), 0), coalesce(sum(CASE WHEN state = 'unknown' THEN wor
     coalesce(sum(CASE WHEN state = 'held' THEN worst END), 0), coalesce(sum(tokens_in), 0),
     coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent'), 0)
 FROM attempts WHERE batch = ?;
+
+-- name: saved_keys
+SELECT seq, key, state, reason, attempts FROM items
+WHERE batch = ? AND seq > ? AND rev > 0 AND rev <= ? AND state IN ('completed', 'failed', 'blocked')
+ORDER BY seq LIMIT ?;
+
+-- name: saved_items
+SELECT seq, key, state, output, reason, cost, tokens_in, tokens_out, attempts, latency_ms, model FROM items
+WHERE batch = ? AND seq > ? AND rev > 0 AND rev <= ? AND state IN ('completed', 'failed', 'blocked', 'skipped')
+ORDER BY seq LIMIT ?;
+
+-- name: keys_between
+SELECT seq, key FROM items WHERE batch = ? AND seq >= ? AND seq < ? AND state = 'pending' ORDER BY seq;
+
+-- name: carry_attempt
+INSERT INTO attempts (batch, seq, number, nth, epoch, model, state, worst, cost, tokens_in, tokens_out, fault, message,
+    started_at, latency_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: move_carried
+UPDATE attempts SET cost = cost - ?, tokens_in = tokens_in - ?, tokens_out = tokens_out - ?
+WHERE batch = ? AND seq = -1 AND number = 0 AND nth = 0;
+
+-- name: carried_from
+SELECT b.id FROM events e JOIN batches b USING (batch) JOIN totals t USING (batch)
+WHERE e.kind = 'carried_over' AND json_extract(e.data, '$.before') = ? AND t.state != 'cancelled'
+ORDER BY e.id DESC LIMIT 1;
+
+-- name: checkpoint_events
+SELECT b.id, e.data FROM events e JOIN batches b USING (batch) WHERE e.kind = 'checkpoint' ORDER BY e.id DESC;

@@ -1,0 +1,39 @@
+"""A checkpoint file beside a run: begun before the first call, and said at the end."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from packmule.cli.say import say
+from packmule.core.rows import BatchRow
+
+if TYPE_CHECKING:
+    from packmule.compose import Desk, Keeper, Session
+
+
+def keeping(keeper: Keeper | None, desk: Desk, session: Session) -> AbstractContextManager[object]:
+    """Keep the file while the block runs; nothing without one. Raises OutputError when it cannot be written."""
+    if keeper is None:
+        return nullcontext()
+    old = keeper.before
+    try:
+        keeper.of(desk, session.row)
+    except BaseException:
+        session.close()
+        raise
+    if old is not None and old.batch_id != session.row.id and not keeper.resumed:
+        say(f"Note: the checkpoint {keeper.shown} was of {old.batch_id}; it is of {session.row.id} now")
+    return keeper
+
+
+def say_kept(keeper: Keeper | None, row: BatchRow) -> None:
+    """Where the checkpoint is, and how to go on from it."""
+    if keeper is None:
+        return
+    if keeper.trouble:
+        say(f"The checkpoint {keeper.shown} is not up to date: {keeper.trouble}")
+    elif row.pending:
+        say(f"Or from its checkpoint: packmule run --resume {keeper.shown}")
+    else:
+        say(f"Its checkpoint: {keeper.shown}")

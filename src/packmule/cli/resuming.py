@@ -1,0 +1,101 @@
+"""`packmule run --resume FILE`: going on from a checkpoint, from any folder, with its store or without."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from packmule import compose
+from packmule.cli.before import agree
+from packmule.cli.budget import spelling
+from packmule.cli.run import FAILURES, drive
+from packmule.cli.say import say, standing
+from packmule.config import Order, limits_of, store_path
+from packmule.core.money import usd_short
+from packmule.core.words import counted
+from packmule.errors import UsageError
+
+if TYPE_CHECKING:
+    from packmule.compose import Checkpoint, Keeper
+
+WHO = "command line"
+
+
+def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
+    """Go on from the file, and keep it up to date."""
+    _check_words(path, given)
+    keeper = compose.Keeper(path, resume=True, force=given["force"])
+    checkpoint = keeper.before
+    assert checkpoint is not None
+    _refuse_cancelled(path, checkpoint.batch_id, checkpoint.packmule.status)
+    compose.check_typed(path, checkpoint, order, os.environ)
+    note = compose.check_source(path, checkpoint, order.items, force=given["force"])
+    if note:
+        say(f"Note: {note}")
+    found = compose.find_batch(checkpoint, given["store"], os.environ)
+    if found is None:
+        order.limits = limits_of(checkpoint.packmule.limits, given, spelling(given))
+        _carry_over(path, keeper, checkpoint, order, given)
+        return
+    desk, row = found
+    if row.state in compose.OVER:
+        say(f"{row.id} is {row.state}: {standing(row)}")
+        keeper.of(desk, row)
+        _refuse_cancelled(path, row.id, row.state)
+        if not row.failed and not row.blocked:
+            return
+        say(f"Ask the failed ones again: packmule retry {row.id}")
+        raise typer.Exit(FAILURES)
+    say(f"resuming {row.id} from {path}: {standing(row)}")
+    if order.dry_run:
+        say("A dry run: nothing was sent and nothing written.")
+        return
+    limits = limits_of(row.limits, given, spelling(given))
+    again = compose.Again(limits, order.recipe, order.out_dir, order.sim_scenario, order.take_over)
+    drive(
+        desk,
+        compose.resume_file(path, checkpoint, desk, row, again, WHO),
+        mode=given["progress"],
+        as_json=given["as_json"],
+        keeper=keeper,
+    )
+
+
+def _refuse_cancelled(path: Path, batch_id: str, state: str) -> None:
+    if state == "cancelled":
+        message = f"{path}: {batch_id} is cancelled"
+        raise UsageError(message, hint="begin another batch without --resume")
+
+
+def _check_words(path: Path, given: dict[str, Any]) -> None:
+    if given["fresh"]:
+        message = "--fresh and --resume contradict each other"
+        raise UsageError(message, hint="give one of them")
+    for name in ("detach", "pilot"):
+        if given[name]:
+            message = f"--{name} and --resume cannot be given together"
+            raise UsageError(message, hint=f"leave --{name} out")
+    other = given["checkpoint"]
+    if other is not None and other.absolute() != path.absolute():
+        message = "--resume keeps its own file up to date, so --checkpoint has no place beside it"
+        raise UsageError(message, hint=f"leave --checkpoint out, or copy {path} and resume the copy")
+
+
+def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order, given: dict[str, Any]) -> None:
+    """A new batch from the file, because no store has its old one."""
+    facts, counts = checkpoint.packmule, checkpoint.progress
+    desk = compose.Desk(store_path(given["store"], os.environ))
+    plan = compose.carried(path, checkpoint, order, desk)
+    spent = f"{usd_short(int(facts.settled_pico))} spent, {usd_short(int(facts.unknown_pico))} unknown"
+    say(f"{checkpoint.batch_id} is in no store here ({facts.store}): a new batch takes over what {path} holds")
+    say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(counts.pending, 'item')} left")
+    if plan.rest > 1:
+        say(f"About {usd_short(plan.rest)} for the rest at the price of those done")
+    if order.dry_run:
+        say("A dry run: nothing was sent and nothing written.")
+        return
+    agree(plan.prepared, plan.rest, yes=given["yes"])
+    drive(desk, plan.begin(desk), mode=given["progress"], as_json=given["as_json"], keeper=keeper)
