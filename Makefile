@@ -3,10 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench proof lock clean
+.PHONY: demo picture test check bench proof lock clean
 
-# The main job on the shipped example data, with the embedded provider: no key, no network, no cost.
+# A provider's bad day in some seconds, then the main job on the shipped example data; all of it with the embedded
+# provider: no key, no network, no cost. On a terminal, `packmule demo` takes its time and shows the picture.
 demo: .venv/.runtime
+	$(BIN)/packmule demo --pace 0.05 --progress none
 	$(BIN)/packmule run examples/reviews.csv --prompt "Summarise in one line: {text}" --model sim/small --fresh -o demo-out
 	@echo "The answers lie in demo-out/results.jsonl and demo-out/results.csv:"
 	@head -n 3 demo-out/results.csv
@@ -25,6 +27,11 @@ bench: .venv/.dev
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/eta.py
+	$(BIN)/python bench/startup.py
+
+# The picture in the documentation, drawn from a real run.
+picture: .venv/.dev
+	$(BIN)/python bench/picture.py
 
 # The long forms of what the tests show in short.
 proof: .venv/.dev

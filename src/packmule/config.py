@@ -27,7 +27,10 @@ MOST_PRICE = 10_000
 
 @dataclass(slots=True)
 class Order:
-    """One batch as asked for. `items` is a path, '-', or rows; `recipe` a name or a function."""
+    """One batch as asked for. `items` is a path, '-', or rows; `recipe` a name or a function.
+
+    `pace` is how long a second lasts; other than 1 in a demonstration only.
+    """
 
     items: Any
     prompt: str | None = None
@@ -48,6 +51,7 @@ class Order:
     dry_run: bool = False
     out_dir: Path | None = None
     sim_scenario: Path | None = None
+    pace: float = 1.0
     command: str = ""
     stdin: Any = None
     spell: Callable[[str], str] = lambda name: f"--{name.replace('_', '-')}"

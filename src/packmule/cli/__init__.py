@@ -7,6 +7,13 @@ import sys
 
 def main() -> None:
     """Entry of the `packmule` command."""
+    if sys.argv[1:] == ["--version"]:
+        # Asked by scripts, often: it waits for no command.
+        from packmule import __version__  # noqa: PLC0415 - lazy on purpose
+        from packmule.cli.say import tell  # noqa: PLC0415
+
+        tell(f"packmule {__version__}")
+        return
     from packmule.cli.guard import guarded  # noqa: PLC0415 - lazy on purpose
 
     sys.exit(guarded())

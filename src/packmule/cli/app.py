@@ -10,6 +10,7 @@ from packmule import __version__
 from packmule.cli import causes, going_on, reading, steering, watching
 from packmule.cli import run as running
 from packmule.cli.checkpoints import batch
+from packmule.cli.demo.command import demo
 from packmule.cli.simulate import sim
 
 EPILOG = (
@@ -62,4 +63,5 @@ app.command("show")(reading.show)
 app.command("export")(reading.export)
 app.command("prices")(reading.prices)
 app.add_typer(batch, name="batch")
+app.command("demo")(demo)
 app.add_typer(sim, name="sim")

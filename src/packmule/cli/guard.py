@@ -19,6 +19,14 @@ OUT_OF_SPACE = 75
 _records_wanted: list[bool] = []
 
 
+class Signalled(Exception):
+    """A run was ended by a signal and has put everything in order: now the process is to die by it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def guarded() -> int:
     """Run the app; returns the exit code."""
     os.umask(0o077)
@@ -34,6 +42,8 @@ def guarded() -> int:
 
             write_error(error)
         return error.exit_code
+    except Signalled as end:
+        die_by(end.number)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
         if code == INTERRUPTED:

@@ -13,6 +13,7 @@ import select
 import sys
 import termios
 import tty
+from collections.abc import Iterator
 
 Attributes = list[int | list[bytes | int]]
 
@@ -91,3 +92,19 @@ def keys_of_terminal() -> Keys | None:
         return Keys(fd, ours=ours) if in_foreground(fd) else None
     except (OSError, termios.error, ValueError):
         return None
+
+
+@contextlib.contextmanager
+def kept_terminal() -> Iterator[None]:
+    """Around another program: afterwards the terminal is as it was and its cursor shown, even if that was killed."""
+    fd = next((stream.fileno() for stream in (sys.stdin, sys.stderr) if stream.isatty()), None)
+    before = None if fd is None else termios.tcgetattr(fd)
+    try:
+        yield
+    finally:
+        if fd is not None and before is not None:
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcsetattr(fd, termios.TCSADRAIN, before)
+            if sys.stderr.isatty():
+                sys.stderr.write("\x1b[?25h\n")
+                sys.stderr.flush()

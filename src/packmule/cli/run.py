@@ -16,7 +16,7 @@ from packmule.cli import options as o
 from packmule.cli.before import agree, announce
 from packmule.cli.budget import bounded, spelling
 from packmule.cli.detached import begin_detached
-from packmule.cli.guard import die_by, take_stdout
+from packmule.cli.guard import Signalled, take_stdout
 from packmule.cli.keeping import keeping, say_kept
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
@@ -39,6 +39,7 @@ FAILURES = 3
 
 
 def run(
+    ctx: typer.Context,
     source: Annotated[
         str | None, typer.Argument(help="CSV, TSV, JSONL, JSON, TXT, MD, Parquet, a folder, or - for stdin.")
     ] = None,
@@ -130,6 +131,7 @@ def run(
         dry_run=dry_run,
         out_dir=output,
         sim_scenario=sim_scenario,
+        pace=ctx.obj or 1.0,  # the demo types this command too, and may be in a hurry
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
@@ -196,7 +198,7 @@ def drive(
     if reporter is not None:
         reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
     if number is not None:
-        die_by(number)
+        raise Signalled(number)
     raise typer.Exit(EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from packmule.compose.desk import OVER, Desk, known_prices
     from packmule.compose.from_file import carried, check_source, check_typed, find_batch, resume_file
     from packmule.compose.going_on import Again, quoted, resume, retry
+    from packmule.compose.judging import Verdict, judge
     from packmule.compose.listing import Listed, listed
     from packmule.compose.parts import is_simulated, loop_factory
     from packmule.compose.preparing import Prepared, prepare
@@ -31,6 +32,7 @@ _PLACES = {
     "desk": ("OVER", "Desk", "known_prices"),
     "from_file": ("carried", "check_source", "check_typed", "find_batch", "resume_file"),
     "going_on": ("Again", "quoted", "resume", "retry"),
+    "judging": ("Verdict", "judge"),
     "listing": ("Listed", "listed"),
     "parts": ("is_simulated", "loop_factory"),
     "preparing": ("Prepared", "prepare"),
@@ -55,6 +57,7 @@ __all__ = [
     "Quote",
     "ResultRecord",
     "Session",
+    "Verdict",
     "begin",
     "cancel_file",
     "carried",
@@ -66,6 +69,7 @@ __all__ = [
     "find_batch",
     "folder_of",
     "is_simulated",
+    "judge",
     "known_prices",
     "listed",
     "loop_factory",

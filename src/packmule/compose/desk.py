@@ -147,6 +147,10 @@ class Desk:
         """Attempts that may have been billed."""
         return reads.unknown(self.store, row.batch)
 
+    def endings(self, row: BatchRow) -> dict[tuple[str, str], int]:
+        """How many attempts ended in each (state, kind of fault)."""
+        return reads.endings(self.store, row.batch)
+
     def write_off(self, row: BatchRow) -> int:
         """Count every unknown worst case as spent; picodollars. Raises UsageError while the batch runs."""
         if batches.is_running(self.store, row):

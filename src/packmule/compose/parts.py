@@ -10,7 +10,7 @@ from pathlib import Path
 from packmule.core.batch import Limits
 from packmule.core.money import FREE, Price, flat
 from packmule.core.ports import Clock, Endpoint, Transport
-from packmule.engine.clock import RealClock
+from packmule.engine.clock import PacedClock, RealClock
 from packmule.providers.prices import PriceBook
 from packmule.providers.registry import canonical_model, resolve
 from packmule.providers.transport import HttpTransport
@@ -48,8 +48,10 @@ class Parts:
         sim_scenario: Path | None = None,
         unsent: bool = False,
         clock: Clock | None = None,
+        pace: float = 1.0,
     ) -> None:
-        self.clock: Clock = clock or RealClock()
+        self.pace = pace
+        self.clock: Clock = clock or (RealClock() if pace == 1 else PacedClock(pace))
         self._env = env
         self._base_url = base_url
         self._sim_scenario = sim_scenario

@@ -205,6 +205,7 @@ def _parts(order: Order, env: Mapping[str, str]) -> Parts:
         models=names,
         sim_scenario=order.sim_scenario,
         unsent=order.dry_run,
+        pace=order.pace,
     )
 
 

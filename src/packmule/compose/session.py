@@ -177,6 +177,7 @@ class Session:
             batch_id=row.id,
             limits=row.limits,
             round=row.round,
+            pace=self.parts.pace,
         )
 
 

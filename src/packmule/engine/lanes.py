@@ -111,7 +111,7 @@ class Lanes:
             self._timer = None
         if self._tap.wake_s is not None and not self._closed:
             wait_s = max(0.0, self._tap.wake_s - self._world.clock.now_s())
-            self._timer = self._loop.call_later(wait_s + 0.001, self.wake)
+            self._timer = self._loop.call_later(wait_s * self._world.pace + 0.001, self.wake)
 
     def _launch(self, waiting: Waiting) -> None:
         # The intent joins this turn's group at once; a run that is over waits for what is on its way.

@@ -17,7 +17,10 @@ Recipe = Callable[..., Awaitable[Any]]
 
 @dataclass(slots=True)
 class World:
-    """Clock, endpoints, schemas, blobs, chance; and what the batch itself says. Only `limits` ever changes."""
+    """Clock, endpoints, schemas, blobs, chance; and what the batch itself says. Only `limits` ever changes.
+
+    `pace` is how many seconds of the loop a second of the clock lasts; other than 1 in a demonstration only.
+    """
 
     clock: Clock
     endpoint: Callable[[str], Endpoint]
@@ -31,6 +34,7 @@ class World:
     batch_id: str
     limits: Limits = field(default_factory=Limits)
     round: Round = field(default_factory=Round)
+    pace: float = 1.0
 
 
 __all__ = ["ItemChange", "Recipe", "World"]

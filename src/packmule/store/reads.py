@@ -71,6 +71,11 @@ def unknown(store: Store, batch: int) -> list[UnknownRow]:
     return [UnknownRow(*row) for row in store.read("unknown_attempts", (batch,))]
 
 
+def endings(store: Store, batch: int) -> dict[tuple[str, str], int]:
+    """How many attempts ended in each (state, kind of fault)."""
+    return {(state, fault): count for state, fault, count in store.read("attempt_endings", (batch,))}
+
+
 def largest_item(store: Store, batch: int) -> int:
     """The dearest finished item."""
     row = store.one("largest_item", (batch,))

@@ -23,6 +23,8 @@ def in_order(stored: Sequence[Line], active: Sequence[Line]) -> tuple[Line, ...]
 def chosen(active: Sequence[Line], failed: Sequence[Line], done: Sequence[Line], room: int) -> tuple[Line, ...]:
     """At most `room` lines of a batch that does not fit. `failed` and `done` come newest first."""
     pinned = list(failed)[: max(1, room // FAILED_SHARE)]
-    first = list(active)[: max(0, room - len(pinned))]
+    # What the runner said a moment ago may have ended since: an item is shown once, as it is now.
+    over = {line.number for line in (*failed, *done)}
+    first = [line for line in active if line.number not in over][: max(0, room - len(pinned))]
     rest = list(done)[: max(0, room - len(first) - len(pinned))]
     return (*first, *pinned, *rest)[:room]

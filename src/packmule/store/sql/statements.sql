@@ -298,6 +298,9 @@ SELECT at, data FROM live WHERE batch = ?;
 -- name: failure_reasons
 SELECT reason, count(*) FROM items WHERE batch = ? AND state IN ('failed', 'blocked') GROUP BY reason ORDER BY 2 DESC LIMIT ?;
 
+-- name: attempt_endings
+SELECT state, coalesce(fault, ''), count(*) FROM attempts WHERE batch = ? GROUP BY 1, 2;
+
 -- name: sums_of_items
 SELECT count(*), coalesce(sum(state = 'pending'), 0), coalesce(sum(state = 'completed'), 0),
     coalesce(sum(state = 'failed'), 0), coalesce(sum(state = 'skipped'), 0), coalesce(sum(state = 'blocked'), 0),
