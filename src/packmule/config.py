@@ -1,6 +1,7 @@
 """What a person asked for: the order for a batch, and the settings around it with their sources.
 
-Precedence: the command's or call's own words, then PACKMULE_* in the environment, then the defaults here.
+Precedence: the command's or call's own words, then PACKMULE_* in the environment, then the defaults here. What the
+command line reads from files besides is in `compose.settings`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Order:
     """One batch as asked for. `items` is a path, '-', or rows; `recipe` a name or a function.
 
     `pace` is how long a second lasts; other than 1 in a demonstration only.
+    `settled` names what nobody said now: it comes from a settings file, the environment or a template, and changes
+    no cap of a batch that exists.
     """
 
     items: Any
@@ -52,6 +55,7 @@ class Order:
     out_dir: Path | None = None
     sim_scenario: Path | None = None
     pace: float = 1.0
+    settled: frozenset[str] = frozenset()
     command: str = ""
     stdin: Any = None
     spell: Callable[[str], str] = lambda name: f"--{name.replace('_', '-')}"
@@ -90,13 +94,25 @@ def dashed(name: str) -> str:
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
 _SECONDS = ("retry_delay", "timeout", "outage_limit")
-_PLAIN = ("on_budget", "free", "concurrency", "rpm", "tpm", "retry_count", "retries_invalid", "on_unknown")
+_PLAIN = (
+    "on_budget",
+    "free",
+    "concurrency",
+    "rpm",
+    "tpm",
+    "retry_count",
+    "retry_backoff",
+    "retry_on",
+    "retries_invalid",
+    "on_unknown",
+)
 _LEAST = {
     "concurrency": 1,
     "rpm": 1,
     "tpm": 1,
     "retry_count": 0,
     "retry_delay": 0,
+    "retry_backoff": 1,
     "retries_invalid": 0,
     "timeout": 0.001,
     "outage_limit": 0,
@@ -116,6 +132,7 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
     changes |= {f"{name}_s": given.get(name) for name in _SECONDS}
     changes |= {name: given.get(name) for name in _PLAIN}
     changes["free"] = changes["free"] or None
+    changes["retry_on"] = changes["retry_on"] or None
     known = {name: value for name, value in changes.items() if value is not None}
     try:
         limits = msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(base, **known)), Limits)

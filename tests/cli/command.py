@@ -14,7 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
 PROMPT = "Summarise in one line: {text}"
 MODEL = ("--model", "sim/small")
-CLEAN = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+CLEAN = {
+    **{
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("PACKMULE_")
+    },
+    "XDG_CONFIG_HOME": "/nonexistent",
+}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from packmule.core.calls import Fault, FaultKind, RateHint
 from packmule.core.pace import Bucket, Pace
 from packmule.core.retry import (
     ACTIONS,
+    NAMED,
+    ErrorName,
     RetryBudget,
     RetryPolicy,
     after_fault,
@@ -197,9 +199,26 @@ def test_every_kind_of_fault_has_one_action(kind: Any) -> None:
         assert after_fault(fault, 0, RetryPolicy(on_unknown="hold"), 0, 0.5).action == "fail"
 
 
+def test_each_wait_is_so_many_times_the_last_as_the_policy_says() -> None:
+    policy = RetryPolicy(delay_s=2, factor=3)
+    assert [backoff_s(nth, policy, 0.5) for nth in (1, 2, 3)] == pytest.approx([2, 6, 18])
+    assert [backoff_s(nth, RetryPolicy(delay_s=2, factor=1), 0.5) for nth in (1, 9)] == pytest.approx([2, 2])
+    assert backoff_s(60, RetryPolicy(delay_s=1e9, factor=1e9), 0.5) == pytest.approx(300)
+
+
+@pytest.mark.parametrize("kind", get_args(FaultKind))
+def test_errors_that_a_list_leaves_out_fail_at_once_but_our_own_trouble_never_does(kind: Any) -> None:
+    fault = Fault(kind, "unknown", "x")
+    for name in get_args(ErrorName):
+        verdict = after_fault(fault, 0, RetryPolicy(errors=(name,)), 0, 0.5)
+        left_out = kind in NAMED and NAMED[kind] != name
+        assert verdict.action == ("fail" if left_out else ACTIONS[kind])
+    assert set(NAMED.values()) == set(get_args(ErrorName))
+
+
 @given(st.integers(1, 60), st.floats(0.01, 1000), st.floats(0, 0.999))
 def test_backoff_doubles_within_a_tenth_and_is_bounded(nth: int, delay_s: float, jitter: float) -> None:
-    wait = backoff_s(nth, delay_s, jitter)
+    wait = backoff_s(nth, RetryPolicy(delay_s=delay_s), jitter)
     assert 0 <= wait <= 330
     if delay_s * 2 ** (nth - 1) <= 300:
         assert wait == pytest.approx(delay_s * 2 ** (nth - 1), rel=0.11)

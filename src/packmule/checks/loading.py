@@ -1,4 +1,4 @@
-"""Schemas as people give them: a JSON Schema file, a dict, `module:Model`, a pydantic class.
+"""Schemas as people give them: a JSON Schema file or its text, a dict, `module:Model`, a pydantic class.
 
 Wrong ones are refused before anything is spent, with what is wrong in them. Nothing is ever fetched.
 """
@@ -40,6 +40,8 @@ def load_schema(spec: str | Path | dict[str, Any] | type) -> Schema:
     if not isinstance(spec, (str, Path)):
         message = f"a schema cannot be of type {type(spec).__name__}"
         raise UsageError(message, hint=HINT)
+    if isinstance(spec, str) and spec.lstrip().startswith("{"):
+        return _from_dict("the schema", _parsed(spec, "the schema"))
     if _model_name.fullmatch(str(spec)) and not Path(spec).exists():
         return _from_name(str(spec))
     return _from_dict(f"the schema {spec}", _read(Path(spec)))
@@ -47,21 +49,29 @@ def load_schema(spec: str | Path | dict[str, Any] | type) -> Schema:
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return _parsed(path.read_text(encoding="utf-8-sig"), str(path))
     except FileNotFoundError:
         folder = path.parent
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
         message = f"the schema file {path} does not exist"
         raise UsageError(message, hint=f"did you mean {folder / near[0]}?" if near else HINT) from None
-    except json.JSONDecodeError as error:
-        message = f"{path}, line {error.lineno}, column {error.colno}: the schema is not valid JSON: {error.msg}"
-        raise UsageError(message) from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         message = f"the schema {path} is not valid JSON: {type(error).__name__}"
         raise UsageError(message) from None
     except OSError as error:
         message = f"the schema {path} cannot be read: {error.strerror or error}"
+        raise UsageError(message) from None
+
+
+def _parsed(text: str, name: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"{name}, line {error.lineno}, column {error.colno}: the schema is not valid JSON: {error.msg}"
+        raise UsageError(message) from None
+    except (RecursionError, ValueError) as error:
+        message = f"{name} is not valid JSON: {type(error).__name__}"
         raise UsageError(message) from None
 
 

@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from packmule import __version__
-from packmule.cli import causes, going_on, reading, steering, watching
+from packmule.cli import causes, doctor, going_on, reading, steering, watching
 from packmule.cli import run as running
 from packmule.cli.checkpoints import batch
+from packmule.cli.configuring import config, init
 from packmule.cli.demo.command import demo
+from packmule.cli.settled import settle
 from packmule.cli.simulate import sim
+from packmule.cli.templating import template
 
 EPILOG = (
     "Exit codes: 0 done; 1 a mistake of packmule; 2 usage or consent; 3 some items failed; 4 stopped by the budget; "
@@ -37,11 +40,14 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _main(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Carry large batches of LLM calls over your own data."""
+    del version  # its callback has seen to it
+    settle(ctx)
 
 
 app.command("run")(running.run)
@@ -64,4 +70,8 @@ app.command("export")(reading.export)
 app.command("prices")(reading.prices)
 app.add_typer(batch, name="batch")
 app.command("demo")(demo)
+app.command("init")(init)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config, name="config")
+app.add_typer(template, name="template")
 app.add_typer(sim, name="sim")

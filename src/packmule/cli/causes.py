@@ -13,6 +13,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import consent
+from packmule.cli.completing import complete_batches
 from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell
 from packmule.config import store_path
@@ -24,7 +25,9 @@ from packmule.views.causes import Cause
 if TYPE_CHECKING:
     from packmule.compose import Chosen, Desk, Quote
 
-BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).")]
+BatchArgument = Annotated[
+    str | None, typer.Argument(help="Batch id, or a part of it (default: the newest).", autocompletion=complete_batches)
+]
 SHOWN = 20
 SAMPLE_CHARS = 200
 

@@ -55,12 +55,13 @@ def mode_for(mode: Mode, console: Console) -> Mode:
 class Display:
     """A context manager around a run, or around watching one."""
 
-    def __init__(self, desk: Desk, row: BatchRow, mode: Mode, *, refresh_s: float = STEP_S) -> None:
+    def __init__(self, desk: Desk, row: BatchRow, mode: Mode, *, refresh_s: float = STEP_S, costs: bool = True) -> None:
         self._desk, self._row = desk, row
         self._console = Console(stderr=True, highlight=False)
         self._mode = mode_for(mode, self._console)
         self._glyphs = glyphs_for(getattr(sys.stderr, "encoding", None))
         self._step_s = max(STEP_S, refresh_s)
+        self._costs = costs
         self._drawn = self._mode in {"detailed", "compact"}
         self._keys: Keys | None = keys_of_terminal() if self._drawn else None
         self._controls = Controls(desk, row, self._mode)
@@ -176,7 +177,7 @@ class Display:
         if self._controls.mode == "compact":
             return [*compact(progress, width, self._glyphs), *below]
         room = max(1, rows_for(height) - len(below))
-        return [*detailed(progress, width, room, self._glyphs, keys=self._keys is not None), *below]
+        return [*detailed(progress, width, room, self._glyphs, keys=self._keys is not None, costs=self._costs), *below]
 
     def _print_when_due(self, progress: Progress) -> None:
         at_s, share, label = self._logged

@@ -11,6 +11,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument, agree_to_round, nothing_chosen
+from packmule.cli.completing import complete_batches, complete_models
 from packmule.cli.guard import take_stdout
 from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
@@ -24,7 +25,10 @@ WHO = "command line"
 
 def resume(
     batch: Annotated[
-        str | None, typer.Argument(help="Batch id, or a part of it (default: the newest unfinished one).")
+        str | None,
+        typer.Argument(
+            help="Batch id, or a part of it (default: the newest unfinished one).", autocompletion=complete_batches
+        ),
     ] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="Where the recipe is now.")] = None,
     max_cost: o.MaxCost = None,
@@ -38,6 +42,8 @@ def resume(
     tpm: o.Tpm = None,
     retry_count: o.RetryCount = None,
     retry_delay: o.RetryDelay = None,
+    retry_backoff: o.RetryBackoff = None,
+    retry_on: o.RetryOn = None,
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
@@ -70,7 +76,9 @@ def retry(
         list[str] | None,
         typer.Option("--only", help="A cause as `packmule errors` names it, a state, or an item; several with commas."),
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Another model for this round.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model for this round.", autocompletion=complete_models)
+    ] = None,
     max_output_tokens: Annotated[
         int | None, typer.Option("--max-output-tokens", help="Tokens of one answer at most, in this round.")
     ] = None,
@@ -83,6 +91,8 @@ def retry(
     concurrency: o.Concurrency = None,
     retry_count: o.RetryCount = None,
     retry_delay: o.RetryDelay = None,
+    retry_backoff: o.RetryBackoff = None,
+    retry_on: o.RetryOn = None,
     timeout: o.Timeout = None,
     on_unknown: o.OnUnknown = None,
     yes: o.YesOption = False,

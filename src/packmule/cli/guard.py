@@ -34,7 +34,7 @@ def guarded() -> int:
     try:
         from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
 
-        app(standalone_mode=True)
+        app(standalone_mode=True, prog_name="packmule")
     except PackmuleError as error:
         say_error(error.message, error.hint)
         if _records_wanted:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from packmule.cli.settled import use_template
+
+
+class NamedError(StrEnum):
+    """Errors by which people choose what is tried again."""
+
+    rate_limit = "rate_limit"
+    timeout = "timeout"
+    server_error = "server_error"
+    overloaded = "overloaded"
+    connection = "connection"
+
+
+Template = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        is_eager=True,
+        callback=use_template,
+        help="What to ask, from a file of `packmule template save`; other options override it.",
+    ),
+]
 StoreOption = Annotated[Path | None, typer.Option("--store", help="The store (default .packmule/store.db).")]
 OutOption = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Folder for the results (packmule-out/<batch>).")
+    Path | None,
+    typer.Option("-o", "--output", help="Folder for the results; {batch} is its id (packmule-out/{batch})."),
 ]
 ProgressOption = Annotated[
     Literal["auto", "detailed", "compact", "log", "quiet", "none"],
@@ -37,6 +61,13 @@ Tpm = Annotated[float | None, typer.Option("--tpm", help="Tokens a minute at mos
 RetryCount = Annotated[int | None, typer.Option("--retry-count", help="Retries of a call after its first try (3).")]
 RetryDelay = Annotated[
     float | None, typer.Option("--retry-delay", help="Seconds before the first retry, doubling (5).")
+]
+RetryBackoff = Annotated[
+    float | None, typer.Option("--retry-backoff", help="How many times longer each next retry waits (2).")
+]
+RetryOn = Annotated[
+    list[NamedError] | None,
+    typer.Option("--retry-on", help="Errors that are tried again; others fail at once (all of these)."),
 ]
 RetriesInvalid = Annotated[
     int | None, typer.Option("--retries-invalid", help="Re-asks after an answer that is not valid (2).")

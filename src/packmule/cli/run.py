@@ -15,11 +15,13 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import agree, announce
 from packmule.cli.budget import bounded, spelling
+from packmule.cli.completing import complete_models
 from packmule.cli.detached import begin_detached
 from packmule.cli.guard import Signalled, take_stdout
 from packmule.cli.keeping import keeping, say_kept
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
+from packmule.cli.settled import current, settled, shown, typed_cap, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
@@ -48,10 +50,14 @@ def run(
     system: Annotated[str | None, typer.Option("--system", help="System prompt.")] = None,
     schema: Annotated[str | None, typer.Option("--schema", help="JSON Schema file, or module:PydanticModel.")] = None,
     recipe: Annotated[str | None, typer.Option("--recipe", help="module:function or file.py:function.")] = None,
+    template: o.Template = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", "-m", help="Model, e.g. openai/gpt-5-mini; a second one takes over while the first is down."
+            "--model",
+            "-m",
+            help="Model, e.g. openai/gpt-5-mini; a second one takes over while the first is down.",
+            autocompletion=complete_models,
         ),
     ] = None,
     base_url: Annotated[
@@ -81,6 +87,8 @@ def run(
     tpm: o.Tpm = None,
     retry_count: o.RetryCount = None,
     retry_delay: o.RetryDelay = None,
+    retry_backoff: o.RetryBackoff = None,
+    retry_on: o.RetryOn = None,
     retries_invalid: o.RetriesInvalid = None,
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
@@ -88,7 +96,13 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
     checkpoint: o.CheckpointOption = None,
     resume_from: Annotated[
-        Path | None, typer.Option("--resume", help="Go on from this checkpoint file; SOURCE may be left out.")
+        Path | None,
+        typer.Option(
+            "--resume",
+            is_eager=True,
+            callback=without_settings,
+            help="Go on from this checkpoint file; SOURCE may be left out.",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on from a checkpoint whose input has changed, or that miscounts.")
@@ -110,10 +124,13 @@ def run(
     given = dict(locals())
     if as_json:
         take_stdout()
+    untyped = settled(ctx)
+    if budget is not None:
+        given, untyped = typed_cap(given, untyped)
     given = bounded(given)
     order = Order(
         items=source,
-        prompt=_prompt(prompt, prompt_file),
+        prompt=_prompt(None if prompt_file and "prompt" in untyped else prompt, prompt_file),
         system=system,
         schema=schema,
         models=tuple(model or ()),
@@ -132,6 +149,7 @@ def run(
         out_dir=output,
         sim_scenario=sim_scenario,
         pace=ctx.obj or 1.0,  # the demo types this command too, and may be in a hurry
+        settled=untyped,
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
@@ -143,7 +161,11 @@ def run(
     if source is None:
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
-    keeper = compose.Keeper(checkpoint) if checkpoint is not None and not dry_run else None
+    keeper = (
+        compose.Keeper(checkpoint, save_s=current().checkpoints.save_interval_s)
+        if checkpoint is not None and not dry_run
+        else None
+    )
     desk = compose.Desk(store_path(store, os.environ))
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
@@ -234,7 +256,7 @@ def _drive_once(desk: Desk, session: Session, mode: Mode, only: list[int] | None
     from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
 
     signals = Signals(session)
-    with Display(desk, session.row, mode):
+    with Display(desk, session.row, mode, **shown()):
         return _on_loop(session, signals, only), signals.number
 
 

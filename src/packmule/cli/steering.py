@@ -9,6 +9,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
+from packmule.cli.completing import complete_batches
 from packmule.cli.say import say, standing
 from packmule.config import limits_of, store_path
 from packmule.core.batch import changes
@@ -17,7 +18,10 @@ from packmule.core.words import counted
 from packmule.errors import UsageError
 from packmule.views.events import event_text
 
-BatchArgument = Annotated[str | None, typer.Argument(help="Batch id, or a part of it (default: the one that runs).")]
+BatchArgument = Annotated[
+    str | None,
+    typer.Argument(help="Batch id, or a part of it (default: the one that runs).", autocompletion=complete_batches),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the batch.")]
 ANSWER_S = 10.0
 WHO = "command line"
@@ -83,6 +87,8 @@ def set_(
     tpm: o.Tpm = None,
     retry_count: o.RetryCount = None,
     retry_delay: o.RetryDelay = None,
+    retry_backoff: o.RetryBackoff = None,
+    retry_on: o.RetryOn = None,
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     store: o.StoreOption = None,

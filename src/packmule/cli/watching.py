@@ -11,6 +11,7 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
+from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
 from packmule.core.endings import code_of
@@ -30,7 +31,7 @@ def watch(batch: BatchArgument = None, progress: o.ProgressOption = "auto", stor
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch) if batch is not None else desk.running()
     try:
-        with Display(desk, row, progress):
+        with Display(desk, row, progress, **shown()):
             desk.wait(row, None, LOOK_S)
     except KeyboardInterrupt:
         say(f"{row.id} goes on; watch it again with: packmule watch {row.id}")

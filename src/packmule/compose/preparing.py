@@ -170,17 +170,23 @@ def _require_rows(source: Source) -> None:
 
 
 def _keep_limits(prepared: Prepared, row: BatchRow) -> None:
-    """A cap that is not given again stays: nobody lifts one by leaving it out."""
-    given, old = prepared.order.limits, row.limits
-    kept = given
-    if given.max_cost is None and old.max_cost is not None:
-        warn = "warn" if "warn" in {given.on_budget, old.on_budget} else "stop"
+    """A cap that is not given again stays: nobody lifts one by leaving it out, or by a settings file."""
+    settled, old = prepared.order.settled, row.limits
+    kept = given = prepared.order.limits
+    if "on_budget" in settled:
+        kept = msgspec.structs.replace(kept, on_budget=old.on_budget)
+    if old.max_cost is not None and (given.max_cost is None or "max_cost" in settled):
+        warn = "warn" if "warn" in {kept.on_budget, old.on_budget} else "stop"
         kept = msgspec.structs.replace(kept, max_cost=old.max_cost, on_budget=warn)
-        prepared.kept.append(f"the cap {usd_short(old.max_cost)} stays; --max-cost changes it")
-    if given.item_cap is None and old.item_cap is not None:
+        if given.max_cost != old.max_cost:
+            prepared.kept.append(f"the cap {usd_short(old.max_cost)} stays; --max-cost changes it")
+    if old.item_cap is not None and (given.item_cap is None or "item_cap" in settled):
         kept = msgspec.structs.replace(kept, item_cap=old.item_cap)
-        prepared.kept.append(f"the item cap {usd_short(old.item_cap)} stays; --item-cap changes it")
-    prepared.order = with_fields(prepared.order, limits=kept)
+        if given.item_cap != old.item_cap:
+            prepared.kept.append(f"the item cap {usd_short(old.item_cap)} stays; --item-cap changes it")
+    # Results stay where they are, too.
+    moved = "output" in settled and row.out_dir
+    prepared.order = with_fields(prepared.order, limits=kept, out_dir=None if moved else prepared.order.out_dir)
 
 
 def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) -> Recipe:

@@ -189,7 +189,7 @@ def begin(prepared: Prepared, store: Store, who: str) -> Session:
     if row is None:
         batch_id = new_id(now_us)
         # Before there is a batch: a folder that cannot be written leaves nothing behind.
-        check_folder(order.out_dir or OUT / batch_id)
+        check_folder(_placed(order.out_dir, batch_id) or OUT / batch_id)
         plan = Plan(prepared.spec, mark, order.limits)
         row = batches.create(store, batch_id, plan, order.command, now_us, fresh=order.fresh)
     session = Session(store, row, prepared.recipe, prepared.parts, order.out_dir, take_over=order.take_over)
@@ -209,7 +209,12 @@ def begin(prepared: Prepared, store: Store, who: str) -> Session:
 
 def folder_of(row: BatchRow, given: Path | None = None) -> Path:
     """Where a batch's results go: where asked now, where they went before, or the usual place."""
-    return given or Path(row.out_dir or OUT / row.id)
+    return _placed(given, row.id) or Path(row.out_dir or OUT / row.id)
+
+
+def _placed(given: Path | None, batch_id: str) -> Path | None:
+    """`{batch}` in a folder's name is the batch's id."""
+    return None if given is None else Path(str(given).replace("{batch}", batch_id))
 
 
 def recipe_changed(row: BatchRow, recipe: Recipe) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from packmule.core.money import dollars_up, usd_short
-from packmule.core.retry import RetryPolicy
+from packmule.core.retry import ErrorName, RetryPolicy
 from packmule.errors import UsageError
 
 
@@ -54,6 +54,8 @@ class Limits(Struct, frozen=True, omit_defaults=True):
     tpm: float | None = None
     retry_count: int = 3
     retry_delay_s: float = 5.0
+    retry_backoff: float = 2.0
+    retry_on: tuple[ErrorName, ...] | None = None
     retries_invalid: int = 2
     on_unknown: Literal["retry", "hold"] = "retry"
     timeout_s: float = 600.0
@@ -64,7 +66,14 @@ class Limits(Struct, frozen=True, omit_defaults=True):
 
     def policy(self) -> RetryPolicy:
         """The part of the limits that decides about retries."""
-        return RetryPolicy(self.retry_count, self.retry_delay_s, self.retries_invalid, self.on_unknown)
+        return RetryPolicy(
+            self.retry_count,
+            self.retry_delay_s,
+            self.retries_invalid,
+            self.on_unknown,
+            self.retry_backoff,
+            self.retry_on,
+        )
 
 
 class Round(Struct, frozen=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 Rate limits, overload and unsent requests gate the bucket and spend nothing. Timeouts, resets and server errors
 spend one of the retries. A wrong key or an empty purse halts the bucket: waiting does not help. A request the
-provider refuses for what it says fails at once.
+provider refuses for what it says fails at once, and so does what a person's own list of errors leaves out.
 """
 
 from __future__ import annotations
@@ -41,6 +41,19 @@ BREAKER_FAILURES: frozenset[FaultKind] = frozenset(
 # What tells the pace that we ask too much.
 PACE_TROUBLE: frozenset[FaultKind] = frozenset(("rate_limit", "overloaded", "timeout", "local"))
 
+# The names by which people choose what is tried again; trouble of this machine and of our own has no name.
+ErrorName = Literal["rate_limit", "timeout", "server_error", "overloaded", "connection"]
+NAMED: dict[FaultKind, ErrorName] = {
+    "rate_limit": "rate_limit",
+    "timeout": "timeout",
+    "server_error": "server_error",
+    "malformed": "server_error",
+    "overloaded": "overloaded",
+    "connect": "connection",
+    "reset": "connection",
+    "cut": "connection",
+}
+
 GATE_FIRST_S = 1.0
 GATE_MAX_S = 60.0
 RETRY_MAX_S = 300.0
@@ -50,15 +63,18 @@ BUDGET_PER_MIN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`count` retries after the first try; the first waits `delay_s`, each next one twice as long.
+    """`count` retries after the first try; the first waits `delay_s`, each next one `factor` times as long.
 
-    `invalid` is the separate count of re-asks after an answer that its check refused.
+    `invalid` is the separate count of re-asks after an answer that its check refused. `errors` are those that are
+    tried again, None: all.
     """
 
     count: int = 3
     delay_s: float = 5.0
     invalid: int = 2
     on_unknown: Literal["retry", "hold"] = "retry"
+    factor: float = 2.0
+    errors: tuple[ErrorName, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,8 @@ class Verdict:
 def after_fault(fault: Fault, spent: int, policy: RetryPolicy, gates_in_row: int, jitter: float) -> Verdict:
     """Decide. `spent` retries of this call so far; `gates_in_row` of the bucket; `jitter` in [0, 1)."""
     action = ACTIONS[fault.kind]
+    if policy.errors is not None and fault.kind in NAMED and NAMED[fault.kind] not in policy.errors:
+        return Verdict("fail")
     if action == "gate":
         return Verdict("gate", gate_wait_s(fault, gates_in_row, jitter))
     if action != "retry":
@@ -80,7 +98,7 @@ def after_fault(fault: Fault, spent: int, policy: RetryPolicy, gates_in_row: int
         return Verdict("fail")
     if spent >= policy.count:
         return Verdict("fail")
-    return Verdict("retry", max(fault.retry_after_s or 0.0, backoff_s(spent + 1, policy.delay_s, jitter)))
+    return Verdict("retry", max(fault.retry_after_s or 0.0, backoff_s(spent + 1, policy, jitter)))
 
 
 def gate_wait_s(fault: Fault, gates_in_row: int, jitter: float) -> float:
@@ -91,9 +109,9 @@ def gate_wait_s(fault: Fault, gates_in_row: int, jitter: float) -> float:
     return float(ceiling * (0.5 + jitter / 2))
 
 
-def backoff_s(nth: int, delay_s: float, jitter: float) -> float:
-    """The wait before the nth retry (from 1): delay x 2^(n-1), give or take a tenth."""
-    return float(min(RETRY_MAX_S, delay_s * 2.0 ** min(nth - 1, 20)) * (0.9 + jitter / 5))
+def backoff_s(nth: int, policy: RetryPolicy, jitter: float) -> float:
+    """The wait before the nth retry (from 1): delay x factor^(n-1), give or take a tenth."""
+    return float(min(RETRY_MAX_S, policy.delay_s * policy.factor ** min(nth - 1, 20)) * (0.9 + jitter / 5))
 
 
 @dataclass(slots=True)

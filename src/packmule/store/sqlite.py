@@ -76,6 +76,14 @@ class Store:
         rows = self.read(name, params, more=more)
         return rows[0] if rows else None
 
+    def damage(self) -> list[str]:
+        """What SQLite's own quick check finds wrong with the file; nothing: it is whole."""
+        with self._reading:
+            try:
+                return [str(line) for (line,) in self._reader.execute("PRAGMA quick_check(5)") if line != "ok"]
+            except apsw.Error as error:
+                return [str(error)]
+
     def gone(self) -> bool:
         """Is the file that we write no longer the one at our path: deleted, or replaced?"""
         try:
@@ -145,6 +153,11 @@ class Store:
                 for _ in connection.execute(schema(step)):
                     pass
                 connection.pragma("user_version", step)
+
+
+def sqlite_version() -> str:
+    """The version of SQLite in use."""
+    return apsw.sqlite_lib_version()
 
 
 def _connect(path: Path) -> apsw.Connection:

@@ -27,11 +27,13 @@ def rows_for(height: int) -> int:
     return max(1, height - HEAD_ROWS - FOOT_ROWS - 1)
 
 
-def detailed(progress: Progress, width: int, room: int, glyphs: Glyphs, *, keys: bool = True) -> list[Text]:
+def detailed(
+    progress: Progress, width: int, room: int, glyphs: Glyphs, *, keys: bool = True, costs: bool = True
+) -> list[Text]:
     """At most HEAD_ROWS + room + FOOT_ROWS lines, none wider than `width`."""
     if width < NARROW:
         return compact(progress, width, glyphs)[:1]
-    lines = [*head(progress, width, glyphs), *table(progress, width, room, glyphs)]
+    lines = [*head(progress, width, glyphs), *table(progress, width, room, glyphs, costs=costs)]
     if keys and progress.running:
         names = KEYS_PAUSED if progress.label in {"paused", "pausing"} else KEYS
         lines.append(styled((f"  {joined(names, width - 2, glyphs)}", "dim")))
@@ -73,22 +75,22 @@ def compact(progress: Progress, width: int, glyphs: Glyphs) -> list[Text]:
     return [headline(progress, width, glyphs), styled((f"  {joined(parts, width - 2, glyphs)}", ""))]
 
 
-def table(progress: Progress, width: int, room: int, glyphs: Glyphs) -> list[Text]:
+def table(progress: Progress, width: int, room: int, glyphs: Glyphs, *, costs: bool = True) -> list[Text]:
     """One line an item, titles above, what is not shown counted below."""
     lines = progress.lines[:room]
     if not lines:
         return []
-    columns = _columns(lines, width)
+    columns = _columns(lines, width, costs=costs)
     found = [_titles(columns, glyphs)] + [_row(line, columns, glyphs) for line in lines]
     if hidden := progress.total - len(lines):
         found.append(styled((f"  +{hidden:,} more", "dim")))
     return found
 
 
-def _columns(lines: tuple[Line, ...], width: int) -> dict[str, int]:
-    """Width of each column: #, id, status, time, cost; time and cost only from 80 columns on."""
+def _columns(lines: tuple[Line, ...], width: int, *, costs: bool) -> dict[str, int]:
+    """Width of each column: #, id, status, time, cost; time and (where wanted) cost only from 80 columns on."""
     number = max(2, len(f"{max(line.number for line in lines)}"))
-    figures = {"time": 8, "cost": 9} if width >= MIDDLE else {}
+    figures = {"time": 8, **({"cost": 9} if costs else {})} if width >= MIDDLE else {}
     key = min(max(8, *(cell_len(line.key) for line in lines)), 40 if width >= WIDE else 24)
     used = 2 + number + 2 + key + 2 + sum(figures.values()) + 2 * len(figures)
     return {"#": number, "id": key, "status": max(10, min(60, width - used)), **figures}
@@ -109,8 +111,9 @@ def _row(line: Line, columns: dict[str, int], glyphs: Glyphs) -> Text:
     if "time" in columns:
         going = "" if line.state in {"completed", "failed", "blocked", "skipped", "cancelled"} else glyphs.more
         time = "--" if line.time_s is None else f"{short(line.time_s)}{going}"
-        cost = usd_short(line.cost) if line.cost else "--"
         pieces.append(("  " + padded(time, columns["time"], glyphs, right=True), ""))
+    if "cost" in columns:
+        cost = usd_short(line.cost) if line.cost else "--"
         pieces.append(("  " + padded(cost, columns["cost"], glyphs, right=True), ""))
     return styled(*pieces)
 
