@@ -205,6 +205,43 @@ def test_checkpoint_keys_are_resolved(folder: Path, key: str, value: str) -> Non
     assert re.search(shown, out), out
 
 
+def saved_while_running(folder: Path, path: str) -> tuple[int, int]:
+    """How many items a checkpoint says are done, soon after a run has begun and three seconds later."""
+    rows(folder, 80)
+    process = start(folder, *RUN, *slow(folder, 0.2), "--concurrency", "2", "--checkpoint", path)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not re.search(r" (1[0-9]|2[0-9]) of 80 done", packmule(folder, "show").out):
+        time.sleep(0.1)
+    found = []
+    for wait_s in (1.5, 3.0):
+        time.sleep(wait_s)
+        found.append(int(json.loads((folder / path).read_text())["progress"]["completed"]))
+    process.kill()
+    process.communicate()
+    return found[0], found[1]
+
+
+def test_checkpoint_save_interval(folder: Path) -> None:
+    write(folder, "batch:\n  checkpoint:\n    save_interval: 1\n")
+    first, later = saved_while_running(folder, "often.json")
+    assert first < later
+
+
+def test_checkpoint_auto_save_off_saves_at_changes_of_state_only(folder: Path) -> None:
+    write(folder, "batch:\n  checkpoint:\n    save_interval: 1\n    auto_save: false\n")
+    first, later = saved_while_running(folder, "seldom.json")
+    assert first == later
+
+
+def test_checkpoint_directory_holds_one_for_every_batch(folder: Path) -> None:
+    write(folder, "batch:\n  checkpoint:\n    directory: .packmule/checkpoints\n")
+    said = packmule(folder, *RUN)
+    assert said.code == 0, said.err
+    (found,) = (folder / ".packmule" / "checkpoints").glob("batch-*.json")
+    assert json.loads(found.read_text())["progress"]["completed"] == 2
+    assert found.name in packmule(folder, "batch", "list").out
+
+
 def test_retry_max_attempts_counts_retries_after_the_first_try(folder: Path) -> None:
     write(folder, "batch:\n  retry:\n    max_attempts: 1\n    delay_seconds: 0\n")
     assert packmule(folder, *RUN, *faulty(folder, "[faults]\nstatus_500 = 1.0\n")).code == 3

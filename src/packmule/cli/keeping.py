@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packmule import compose
 from packmule.cli.say import say
+from packmule.cli.settled import current
 from packmule.core.rows import BatchRow
 
 if TYPE_CHECKING:
     from packmule.compose import Desk, Keeper, Session
+
+
+def keeper_at(path: Path) -> Keeper:
+    """A checkpoint there, as often as the settings say. Raises OutputError, UsageError."""
+    return compose.Keeper(path, save_s=current().checkpoints.save_s)
+
+
+def usual_keeper(session: Session) -> Keeper | None:
+    """The checkpoint that every batch has where the settings name a folder for them."""
+    directory = current().checkpoints.directory
+    if directory is None:
+        return None
+    try:
+        return keeper_at(directory / f"{session.row.id}.json")
+    except BaseException:
+        session.close()
+        raise
 
 
 def keeping(keeper: Keeper | None, desk: Desk, session: Session) -> AbstractContextManager[object]:

@@ -18,10 +18,10 @@ from packmule.cli.budget import bounded, spelling
 from packmule.cli.completing import complete_models
 from packmule.cli.detached import begin_detached
 from packmule.cli.guard import Signalled, take_stdout
-from packmule.cli.keeping import keeping, say_kept
+from packmule.cli.keeping import keeper_at, keeping, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
-from packmule.cli.settled import current, settled, shown, typed_cap, without_settings
+from packmule.cli.settled import settled, shown, typed_cap, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
@@ -161,11 +161,7 @@ def run(
     if source is None:
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
-    keeper = (
-        compose.Keeper(checkpoint, save_s=current().checkpoints.save_interval_s)
-        if checkpoint is not None and not dry_run
-        else None
-    )
+    keeper = keeper_at(checkpoint) if checkpoint is not None and not dry_run else None
     desk = compose.Desk(store_path(store, os.environ))
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
@@ -187,7 +183,7 @@ def run(
         return
     session = compose.begin(prepared, desk.store, "command line")
     first = Pilot(pilot, yes) if pilot is not None else None
-    drive(desk, session, mode=progress, as_json=as_json, pilot=first, keeper=keeper)
+    drive(desk, session, mode=progress, as_json=as_json, pilot=first, keeper=keeper or usual_keeper(session))
 
 
 def drive(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -95,11 +96,16 @@ def shown_variable(name: str, found: Found) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """When and where checkpoints are written; `directory` None: beside the store."""
+    """When and where checkpoints are written. With a `directory` each batch has one there, asked for or not."""
 
     auto_save: bool
     save_interval_s: float
     directory: Path | None
+
+    @property
+    def save_s(self) -> float:
+        """Between two saves of a running batch; without auto_save only its changes of state are saved."""
+        return self.save_interval_s if self.auto_save else inf
 
 
 @dataclass(frozen=True)
