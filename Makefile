@@ -14,7 +14,7 @@ demo: .venv/.runtime
 	@head -n 3 demo-out/results.csv
 
 test: check
-	$(BIN)/pytest --cov=packmule --cov-report=term
+	$(BIN)/pytest -n 3 --dist loadfile --cov=packmule --cov-report=term
 
 check: .venv/.dev
 	$(BIN)/ruff check .
