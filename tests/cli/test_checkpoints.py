@@ -128,7 +128,7 @@ def test_while_it_runs_it_is_saved_when_the_time_has_come(tmp_path: Path) -> Non
         before = content(keeper.path)
         packmule(tmp_path, "retry")
         wait_until(lambda: content(keeper.path)["packmule"]["saved_at"] != before["packmule"]["saved_at"])
-        assert content(keeper.path)["progress"] == {"completed": 3, "failed": 0, "pending": 0}
+        wait_until(lambda: content(keeper.path)["progress"] == {"completed": 3, "failed": 0, "pending": 0})
 
 
 def test_killed_without_a_word_it_goes_on_from_the_file_in_another_folder(tmp_path: Path) -> None:

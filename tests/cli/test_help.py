@@ -18,7 +18,6 @@ HEAVY = (
     "rich",
     "genai_prices",
     "uvloop",
-    "tomllib",
     "charset_normalizer",
 )
 PARTS = ("engine", "store", "sim", "providers", "sources", "checks", "compose.desk", "cli.display", "cli.demo.crashing")

@@ -22,8 +22,8 @@ from packmule.compose.settings import (
     checked,
     split,
 )
+from packmule.core.nearest import nearest, suggestion
 from packmule.errors import UsageError
-from packmule.sources.nearest import nearest, suggestion
 
 PROJECT = "packmule.yaml"
 NAMES = (PROJECT, "persona.yaml")

@@ -17,9 +17,9 @@ import msgspec
 
 from packmule.config import STORE, dollars, limits_of
 from packmule.core.batch import Limits
+from packmule.core.nearest import suggestion
 from packmule.core.retry import ErrorName
 from packmule.errors import UsageError
-from packmule.sources.nearest import suggestion
 
 Money = str | int | float
 Texts = str | list[str]

@@ -13,9 +13,9 @@ from io import StringIO
 from itertools import islice
 from typing import NoReturn, TextIO
 
+from packmule.core.nearest import listing
 from packmule.errors import SourceError
 from packmule.sources.cells import all_blank
-from packmule.sources.nearest import listing
 from packmule.sources.table import Counts, Pair, Table
 from packmule.sources.textfile import FIELD_MAX, LINE_MAX, TextFile, opened
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from packmule.core.nearest import listing, suggestion
 from packmule.errors import UsageError
 from packmule.sources.cells import text_of
-from packmule.sources.nearest import listing, suggestion
 from packmule.sources.table import Row
 
 Rule = tuple[str, re.Pattern[str]]

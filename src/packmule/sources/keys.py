@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from packmule.core.nearest import listing, suggestion
 from packmule.errors import SourceError
 from packmule.sources.cells import key_text
-from packmule.sources.nearest import listing, suggestion
 from packmule.sources.table import Counts
 
 SHOWN = 3

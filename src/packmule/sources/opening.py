@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from packmule.core.nearest import nearest
 from packmule.errors import SourceError, UsageError
 from packmule.sources.delimited import open_delimited
 from packmule.sources.filters import row_filter
@@ -14,7 +15,6 @@ from packmule.sources.folder import FolderFiles
 from packmule.sources.jsondocument import open_json_document
 from packmule.sources.jsonlines import open_json_lines
 from packmule.sources.keys import key_column
-from packmule.sources.nearest import nearest
 from packmule.sources.objects import ObjectRows, rows_of, spooled_rows
 from packmule.sources.parquet import open_parquet
 from packmule.sources.sniff import PARQUET_MAGIC, Format, format_by_name, format_of

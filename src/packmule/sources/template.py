@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from packmule.core.nearest import listing, suggestion
 from packmule.errors import SourceError
 from packmule.sources.cells import text_of
-from packmule.sources.nearest import listing, suggestion
 
 BRACES_HINT = "write {{ and }} for braces that are no field"
 SHOWN_CHARS = 40
