@@ -436,3 +436,19 @@ def test_the_file_of_another_batch_is_taken_over_with_a_note(tmp_path: Path) -> 
     said = packmule(tmp_path, *KEPT, "--fresh")
     assert f"the checkpoint f.json was of {old}" in said.err
     assert content(tmp_path / "f.json")["batch_id"] != old
+
+
+def test_two_copies_taken_over_at_once_are_one_batch(tmp_path: Path) -> None:
+    process = begun(tmp_path)
+    process.kill()
+    process.communicate()
+    for path in (tmp_path / ".packmule").glob("store.db*"):
+        path.unlink()
+    for name in ("x1.json", "x2.json"):
+        (tmp_path / name).write_bytes((tmp_path / "f.json").read_bytes())
+    words = failing(tmp_path, 0.01)
+    both = [start(tmp_path, "run", "--resume", name, *words) for name in ("x1.json", "x2.json")]
+    codes = [(process.communicate(timeout=60)[1], process.returncode) for process in both]
+    listed = packmule(tmp_path, "list").out
+    assert listed.count("batch-") == 1, (listed, codes)
+    assert all(code in {3, 6} for _, code in codes), codes

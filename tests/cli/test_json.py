@@ -85,7 +85,7 @@ def test_warnings_come_as_records(tmp_path: Path) -> None:
     said = packmule(tmp_path, *RUN, "--concurrency", "1", "--max-cost", "0.0008", "--on-budget", "warn")
     warnings = [r for r in records(said.out) if r["event"] == "warning"]
     assert [r["kind"] for r in warnings] == ["near_cap", "over_cap"]
-    assert "80 % of $0.0008" in warnings[0]["message"]
+    assert "80 % of the budget $0.0008" in warnings[0]["message"]
 
 
 def test_a_detached_batch_outlives_its_terminal_and_is_steered(tmp_path: Path) -> None:

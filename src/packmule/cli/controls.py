@@ -49,6 +49,8 @@ class Controls:
     def see(self, progress: Progress) -> None:
         """How the batch stands now; a note fades after some pictures."""
         self._progress = progress
+        if progress.label == "paused" and self._note.startswith("Pausing"):
+            self._note = "Paused. P goes on."
         self._note_steps -= 1
         if self._note_steps <= 0:
             self._note = ""

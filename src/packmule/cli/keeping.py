@@ -10,6 +10,7 @@ from packmule import compose
 from packmule.cli.say import say
 from packmule.cli.settled import current
 from packmule.core.rows import BatchRow
+from packmule.errors import UsageError
 
 if TYPE_CHECKING:
     from packmule.compose import Desk, Keeper, Session
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 def keeper_at(path: Path) -> Keeper:
     """A checkpoint there, as often as the settings say. Raises OutputError, UsageError."""
     return compose.Keeper(path, save_s=current().checkpoints.save_s)
+
+
+def refuse_other(keeper: Keeper | None, desk: Desk) -> None:
+    """Raise UsageError where the file is all that is left of another batch: its paid answers would be written over."""
+    before = None if keeper is None else keeper.before
+    if keeper is None or before is None or desk.knows(before.batch_id):
+        return
+    keeper.close()
+    message = f"{keeper.shown} holds {before.batch_id}, which is in no store here: its answers would be written over"
+    raise UsageError(message, hint=f"go on with it by packmule run --resume {keeper.shown}, or name another file")
 
 
 def usual_keeper(session: Session) -> Keeper | None:

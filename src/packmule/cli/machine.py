@@ -7,6 +7,7 @@ standard error. A run writes `launch` once the batch is on disk, `progress` at m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -39,7 +40,8 @@ class Records:
 
     def write(self, value: dict[str, Any]) -> None:
         """One line, whole."""
-        with self._lock:
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            # Whoever read the records may have left: the run goes on.
             os.write(self._fd, msgspec.json.encode(value) + b"\n")
 
 

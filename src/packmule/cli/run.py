@@ -18,10 +18,10 @@ from packmule.cli.budget import bounded, spelling
 from packmule.cli.completing import complete_models
 from packmule.cli.detached import begin_detached
 from packmule.cli.guard import Signalled, take_stdout
-from packmule.cli.keeping import keeper_at, keeping, say_kept, usual_keeper
+from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
-from packmule.cli.settled import settled, shown, typed_cap, without_settings
+from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
@@ -162,7 +162,9 @@ def run(
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
     keeper = keeper_at(checkpoint) if checkpoint is not None and not dry_run else None
+    refuse_untyped_address(base_url, untyped)
     desk = compose.Desk(store_path(store, os.environ))
+    refuse_other(keeper, desk)
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
         _say_finished(desk, prepared, keeper)

@@ -40,8 +40,12 @@ def settle(ctx: typer.Context) -> None:
         say_error(f"{error.message}; all settings are left aside", error.hint)
         settings = Settings()
     _current.set(settings)
-    use_variables(settings)
     own = str(user_file(os.environ))
+    if ctx.invoked_subcommand in SENDING and any(name.endswith("_BASE_URL") for name in settings.variables):
+        from packmule.compose.trust import refuse_far_settings  # noqa: PLC0415 - knows the providers
+
+        refuse_far_settings(settings, own, os.environ)
+    use_variables(settings)
     for variable, found in settings.variables.items():
         # Whoever wrote a file of the project says where keys go: its user should see it.
         if variable.endswith("_BASE_URL") and not found.origin.startswith(own) and ctx.invoked_subcommand in SENDING:
@@ -76,6 +80,14 @@ def settled(ctx: typer.Context) -> frozenset[str]:
     """Names of options whose value nobody typed: it comes from the settings or a template."""
     sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
     return frozenset(name for name, source in sources.items() if source is not None and source.name == "DEFAULT_MAP")
+
+
+def refuse_untyped_address(base_url: str | None, untyped: frozenset[str]) -> None:
+    """An address on the open net must be the person's own word."""
+    if base_url is not None and "base_url" in untyped:
+        from packmule.compose.trust import refuse_far  # noqa: PLC0415 - knows the providers
+
+        refuse_far(base_url, "the template")
 
 
 def use_template(ctx: typer.Context, path: Path | None) -> Path | None:

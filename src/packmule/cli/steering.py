@@ -114,7 +114,7 @@ def _running(batch: str | None, store: Any) -> tuple[compose.Desk, BatchRow]:  #
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch) if batch is not None else desk.running()
     if not desk.alive(row):
-        message = f"{row.id} is not running: {row.state}{f' ({row.reason})' if row.reason else ''}"
+        message = f"{row.id} is not running: {desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
         hint = "" if row.state in compose.OVER else f"packmule resume {row.id} goes on with it"
         raise UsageError(message, hint=hint)
     return desk, row

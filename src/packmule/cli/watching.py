@@ -101,7 +101,8 @@ def logs(
 def _next(row: BatchRow, *, running: bool) -> list[str]:
     """What a person may want to type now."""
     if running:
-        return [f"packmule watch {row.id}, packmule pause {row.id}, packmule stop {row.id}"]
+        other = "unpause" if row.state == "paused" else "pause"
+        return [f"packmule watch {row.id}", f"packmule {other} {row.id}", f"packmule stop {row.id}"]
     lines = []
     if row.pending:
         more = " --max-cost MORE" if row.reason == "budget" else ""

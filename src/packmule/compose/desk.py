@@ -65,6 +65,10 @@ class Desk:
             raise UsageError(message, hint="packmule run FILE --prompt ... begins one")
         return rows[0]
 
+    def knows(self, batch_id: str) -> bool:
+        """Is the batch of exactly this id in the store?"""
+        return self.store.one("batch_columns", (batch_id,), more=" WHERE b.id = ?") is not None
+
     def now(self, row: BatchRow) -> BatchRow:
         """The batch as it is now."""
         return batches.reload(self.store, row.batch)

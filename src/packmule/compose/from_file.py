@@ -21,14 +21,16 @@ from packmule.compose.parts import Parts
 from packmule.compose.preparing import Prepared, prepare
 from packmule.compose.results import check_folder
 from packmule.compose.session import Session, new_id
+from packmule.compose.trust import refuse_far
 from packmule.config import OUT, Order, store_path
 from packmule.core.batch import Plan, changes, refuse_low_cap
 from packmule.core.rows import BatchRow
-from packmule.errors import SourceError, UsageError
+from packmule.errors import LeaseHeld, SourceError, UsageError
 from packmule.exports.checkpoint import Checkpoint
 from packmule.recipes.prompt import NAME as PROMPT
 from packmule.sources.opening import open_source
 from packmule.store import batches, carrying
+from packmule.store.lock import RunnerLock
 
 _TYPED = ("prompt", "system", "base_url", "temperature", "max_output_tokens", "limit")
 _LISTS = ("where", "skip")
@@ -51,7 +53,24 @@ class Carried:
         return max(1, int(self.checkpoint.packmule.settled_pico) * counts.pending // counts.completed)
 
     def begin(self, store: Desk) -> Session:
-        """Make the batch, put in what is done, open its ledger; no call is made before."""
+        """Make the batch, put in what is done, open its ledger; no call is made before.
+
+        One process at a time: two copies of one file must not become two batches that ask the same.
+        """
+        old_id = self.checkpoint.batch_id
+        lock = RunnerLock(store.store.folder / "locks" / f"take-over.{old_id}.lock")
+        if not lock.take():
+            message = f"{self.path}: another process is taking its answers over right now"
+            raise LeaseHeld(message, hint="type the same command again when it is done")
+        try:
+            if (taken := carrying.carried_from(store.store, old_id)) is not None:
+                message = f"{self.path}: {taken} has taken its answers over meanwhile"
+                raise LeaseHeld(message, hint="type the same command again to go on with that")
+            return self._begin(store)
+        finally:
+            lock.drop()
+
+    def _begin(self, store: Desk) -> Session:
         prepared, facts = self.prepared, self.checkpoint.packmule
         now_us = prepared.parts.clock.utc_us()
         money = int(facts.settled_pico), int(facts.unknown_pico)
@@ -128,6 +147,8 @@ def carried(path: Path, checkpoint: Checkpoint, order: Order, desk: Desk) -> Car
     """A new batch planned from the file. `order` holds what was typed beside --resume, and the limits."""
     facts = checkpoint.packmule
     spec = facts.spec
+    if order.base_url is None:
+        refuse_far(spec.base_url, str(path))
     source = order.items or facts.source_path
     if source is None:
         gone = f"its store {facts.store} is gone, and its input {facts.source.name} cannot be read again"

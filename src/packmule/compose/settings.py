@@ -91,7 +91,8 @@ class Found:
 
 def shown_variable(name: str, found: Found) -> str:
     """A provider's variable as it may be shown: of a key only that it is set."""
-    return found.value if name.endswith("_BASE_URL") and "@" not in found.value else "(set)"
+    plain = name.endswith("_BASE_URL") and not {"@", "?", "#"} & set(str(found.value))
+    return found.value if plain else "(set)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ def code_of(row: BatchRow) -> int:
         return EXIT_CODES["failures"] if row.failed or row.blocked else 0
     if row.reason == "auth" and row.settled == 0 and row.unknown == 0:
         return EXIT_CODES["preflight"]
+    if row.state in {"created", "running", "paused"}:
+        # Nobody runs it any more, and it said no last word: it goes on later.
+        return EXIT_CODES["lease"]
     return EXIT_CODES.get(row.reason, 1)
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from packmule.core.calls import Bounds, Usage
 
 PICO = 10**12
+MOST_USD = Decimal(10) ** 15
 PER_MILLION = PICO // 10**6
 
 Tiers = tuple[tuple[int, int], ...]
@@ -79,7 +80,7 @@ def pico_from_usd(text: str | Decimal | float) -> int:
     except InvalidOperation:
         message = f"{text!r} is not an amount of dollars; write it like 2.50"
         raise ValueError(message) from None
-    if not amount.is_finite():
+    if not amount.is_finite() or not -MOST_USD <= amount <= MOST_USD:
         message = f"{text!r} is not an amount of dollars; write it like 2.50"
         raise ValueError(message)
     return int((amount * PICO).to_integral_value(rounding=ROUND_CEILING))

@@ -8,6 +8,7 @@ import msgspec
 
 from packmule.core.batch import Limits, cap_of, limits_event, refuse_low_cap
 from packmule.core.endings import Ending
+from packmule.core.ledger import Ledger
 from packmule.core.money import usd_short
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
@@ -117,12 +118,11 @@ class Monitor:
         if share <= self._warned[1]:
             return
         self._warned = (cap, share)
-        end = "" if ledger.stops else ", which only warns"
         if share == NEAR:
-            self._runner.note("near_cap", {"reason": f"{NEAR} % of {usd_short(cap)}{end} is spent: {usd_short(spent)}"})
+            said = f"{usd_short(spent)} is spent, {NEAR} % of {_cap(ledger)}"
         else:
-            where = "above" if spent > cap else "all of"
-            self._runner.note("over_cap", {"reason": f"{usd_short(spent)} is {where} {usd_short(cap)}{end}"})
+            said = f"{usd_short(spent)} is spent, {'more than' if spent > cap else 'all of'} {_cap(ledger)}"
+        self._runner.note("near_cap" if share == NEAR else "over_cap", {"reason": said})
 
     def _watch_stop(self) -> None:
         if self.drop_at_s is not None and self._runner.world.clock.now_s() >= self.drop_at_s:
@@ -171,6 +171,11 @@ class Monitor:
         runner.note("limits", limits_event(before, limits, who, reason))
         runner.relimit(limits)
         return "done"
+
+
+def _cap(ledger: Ledger) -> str:
+    cap = usd_short(ledger.cap or 0)
+    return f"the cap {cap}" if ledger.stops else f"the budget {cap}, which only warns"
 
 
 def _text(value: object) -> str:

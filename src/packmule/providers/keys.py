@@ -89,6 +89,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
+def is_near(url: str) -> bool:
+    """Does it lead to this machine or a private network, so that whoever wrote it down cannot be listening there?"""
+    try:
+        return _is_near(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
 def _split(url: str, where: str) -> SplitResult:
     try:
         parts = urlsplit(url.strip())

@@ -118,7 +118,7 @@ def _between(low: int, high: int, likely: int) -> str:
 def pace(progress: Progress) -> Parts:
     """Items a minute, latencies, how many calls are on their way, what is waited for."""
     parts = []
-    if progress.per_min is not None:
+    if progress.per_min is not None and progress.label not in {"paused", "stalled"}:
         parts.append(f"{progress.per_min:,.0f}/min" if progress.per_min >= 10 else f"{progress.per_min:.1f}/min")  # noqa: PLR2004
     if progress.p50_s is not None and progress.p95_s is not None:
         parts.append(f"p50 {short(progress.p50_s)} p95 {short(progress.p95_s)}")
