@@ -32,7 +32,7 @@ def test_p_pauses_and_goes_on_and_q_stops(tmp_path: Path) -> None:
         terminal.wait_for("generating", "✓ done", "P pause")
         assert not terminal.restored
         terminal.press("p")
-        terminal.wait_for("Pausing: ", "paused", "P go on", "0 of 4 calls busy")
+        terminal.wait_for("Paused. P goes on.", "paused", "P go on", "0 of 4 calls busy")
         before = done(terminal.text)
         assert done(terminal.look(1.0)) == before
         terminal.press("P")
