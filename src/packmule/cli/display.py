@@ -193,7 +193,11 @@ class Display:
     def _print(self, progress: Progress) -> None:
         share = 100 * progress.done // progress.total if progress.total else 100
         self._logged = (self._elapsed_s, share, progress.label)
-        say(block(progress))
+        text = block(progress)
+        if self._last != (text,):
+            # The end of a short run may have been said a moment before.
+            self._last = (text,)
+            say(text)
 
     def _watch_stops(self) -> None:
         """Ctrl+Z gives the terminal back before the process stops; going on takes it again."""

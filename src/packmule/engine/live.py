@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packmule.core.live import Live, LiveBucket, LiveItem
 from packmule.core.states import ITEM_ACTIVE
 from packmule.engine.item_run import ItemRun
-from packmule.engine.tap import FOREVER, BucketState, Tap
+from packmule.engine.tap import BucketState, Tap
 from packmule.engine.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ def blocked(bucket: BucketState, tap: Tap, now_s: float) -> tuple[float, str]:
     if pace.gate_s > now_s:
         return pace.gate_s - now_s, pace.gate_reason
     if bucket.why == "rate limit" and tap.wake_s is not None and (bucket.begun or bucket.fresh):
-        return max(0.0, min(tap.wake_s, FOREVER) - now_s), bucket.why
+        return max(0.0, tap.wake_s - now_s), bucket.why
     return 0.0, ""
