@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from packmule.core.batch import Limits
 from packmule.core.calls import Fault, Received
 from packmule.core.endings import Ending
+from packmule.engine.item_run import ItemRun
 from packmule.engine.runner import Runner
 from packmule.store import reads
 from packmule.testing import ScriptedEndpoint, SimClock
@@ -76,6 +78,18 @@ def test_whoever_waits_for_a_run_may_leave_and_the_items_stay_pending(tmp_path: 
     assert bench.run(working).reason == "done"
     assert bench.row.completed == len(TEXTS)
     bench.check_books()
+
+
+def test_the_memory_of_an_item_is_free_at_its_end_without_the_collector(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, three_calls, TEXTS, Limits(concurrency=8))
+    gc.collect()
+    gc.disable()
+    try:
+        assert bench.run(working).reason == "done"
+        # Besides what a test's own loop leaves behind, at most one that the last frame still held.
+        assert sum(isinstance(thing, ItemRun) for thing in gc.get_objects()) <= 1
+    finally:
+        gc.enable()
 
 
 def test_asking_in_another_threads_loop_is_told_instead_of_waiting_for_ever(tmp_path: Path) -> None:

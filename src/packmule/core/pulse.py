@@ -151,6 +151,8 @@ class Pulse:
         idle_s = max(0.0, active_s - self.silent_s - self.last_s)
         if self.seconds.count < FEW:
             return idle_s, 0.0
+        if idle_s <= QUIET_ITEMS * self.seconds.mean:
+            return idle_s, 0.0
         mean_s, gap_s = self.seconds.mean, (self.last_s - self.latest[0][0]) / self.kept
         if in_flight is not None:
             gap_s = max(gap_s, mean_s / max(1, in_flight))

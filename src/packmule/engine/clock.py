@@ -9,9 +9,8 @@ import time
 class RealClock:
     """The machine's clocks."""
 
-    def now_s(self) -> float:
-        """Monotonic seconds."""
-        return time.monotonic()
+    # Asked ten times an item: the clock itself, without a call around it.
+    now_s = staticmethod(time.monotonic)
 
     def utc_us(self) -> int:
         """Microseconds since 1970-01-01 UTC."""

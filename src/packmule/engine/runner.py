@@ -228,6 +228,8 @@ class Runner:
             await self._carry(run)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is not the item's failure; raised again by `run`
             self.on_crash(error)
+        finally:
+            run.let_go()
 
     async def _carry(self, run: ItemRun) -> None:
         if run.closing is not None:

@@ -40,6 +40,9 @@ IMAGE_TOKENS = 16_384
 # gpt-4o-mini multiplies image tokens: 2,833 + 8 tiles x 5,667.
 IMAGE_TOKENS_4O_MINI = 50_000
 
+RATE_HEADERS = tuple(
+    f"x-ratelimit-{word}-{of}" for word in ("limit", "remaining", "reset") for of in ("requests", "tokens")
+)
 FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 SPECIALS = (
@@ -181,7 +184,7 @@ def _usage(usage: Object, text: str) -> Usage | None:
 def hint(received: Received) -> RateHint | None:
     """The x-ratelimit headers; None when there are none."""
     found = received.headers
-    if not any(name.startswith("x-ratelimit-") for name in found):
+    if found.keys().isdisjoint(RATE_HEADERS):
         return None
     read = RateHint(
         requests_limit=headers.count(found, "x-ratelimit-limit-requests"),

@@ -68,6 +68,8 @@ def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """The text, or an empty one; half surrogates become replacement marks, so that it can be stored."""
     if not isinstance(value, str):
         return ""
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ larger hold, or a temperature that is left out.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 OUTPUT_MAX = 4_096
 OUTPUT_MAX_REASONING = 16_384
@@ -31,11 +32,13 @@ def is_openai_reasoning(model: str) -> bool:
     return _OPENAI.match(short_name(model)) is not None
 
 
+@lru_cache
 def refuses_temperature(model: str) -> bool:
     """OpenAI's reasoning models, and Claude from 4.7 on."""
     return is_openai_reasoning(model) or _version(_CLAUDE, model) >= _NO_SAMPLING_CLAUDE
 
 
+@lru_cache
 def reasons(model: str) -> bool:
     """Does it think before it answers unless told otherwise? Its output bound must leave room for that."""
     if is_openai_reasoning(model) or _version(_CLAUDE, model) >= _NO_SAMPLING_CLAUDE:
