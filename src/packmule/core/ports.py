@@ -5,7 +5,8 @@ Each has one shipped real part and one shipped fake; none is ever patched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from packmule.core.calls import (
@@ -19,6 +20,7 @@ from packmule.core.calls import (
     WireRequest,
 )
 from packmule.core.group import Group
+from packmule.core.jobs import JobLimits, JobRow, JobSeen
 from packmule.core.money import Price
 from packmule.core.rows import ItemJournal, ItemRow, Wish
 
@@ -90,6 +92,56 @@ class Endpoint(Protocol):
 
     def hint(self, received: Received) -> RateHint | None:
         """What the rate-limit headers say."""
+        ...
+
+    def jobs(self) -> JobsFace | None:
+        """Its batch jobs, None where the provider has none."""
+        ...
+
+
+class JobsFace(Protocol):
+    """Batch jobs of one model at one provider. Like `Endpoint` it never raises for what network or server do.
+
+    Every method is one exchange, without a retry of its own. Only `create` can lead to a bill.
+    """
+
+    @property
+    def limits(self) -> JobLimits: ...
+
+    def line(self, name: str, body: bytes) -> bytes:
+        """The line of a job that asks what the realtime `body` asks, under its custom id; without a line break."""
+        ...
+
+    def body(self, marker: str, lines: Sequence[bytes]) -> bytes:
+        """All of a job as it will be sent: the file's content, or the body of `create`."""
+        ...
+
+    async def upload(self, marker: str, body: bytes) -> str | Fault:
+        """Bring the file in, where `limits.uploads`; its id. An upload is never billed."""
+        ...
+
+    async def create(self, marker: str, body: bytes, file: str | None) -> JobSeen | Fault:
+        """Make the job. A fault with the outcome `unknown` may have made it; `rejected` and `not_sent` have not."""
+        ...
+
+    async def poll(self, remote: str) -> JobSeen | Fault:
+        """What it is now. A failing poll says nothing of the job."""
+        ...
+
+    async def cancel(self, remote: str) -> JobSeen | Fault:
+        """Ask for its end; what is done stays done and is billed."""
+        ...
+
+    async def jobs(self, since_s: float) -> list[JobSeen] | Fault:
+        """All jobs created since then (UTC seconds), every page. An empty list soon after a create proves nothing."""
+        ...
+
+    async def fetch(self, seen: JobSeen, into: Path) -> Fault | None:
+        """Bring all results into one file, whole or not at all."""
+        ...
+
+    def rows(self, fetched: Path) -> Iterator[JobRow]:
+        """The rows of a fetched file, in the provider's order. Lines that are no rows are left out."""
         ...
 
 
