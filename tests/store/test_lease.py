@@ -68,7 +68,7 @@ def heard(process: subprocess.Popen[str]) -> str:
 def held_group(epoch: int, seq: int = 0, worst: int = 7) -> Group:
     group = Group()
     group.calls.append((1, seq, 0, 0, b"d", 0, None, b"{}"))
-    group.attempts.append((1, seq, 0, 0, epoch, "m", worst, 1))
+    group.attempts.append((1, seq, 0, 0, epoch, "m", worst, 1, None, None))
     group.begun.append(seq)
     group.counts["held"] += worst
     group.counts["attempts"] += 1

@@ -178,6 +178,7 @@ class Session:
             limits=row.limits,
             round=row.round,
             pace=self.parts.pace,
+            scratch=self.store.folder / "fetched",
         )
 
 

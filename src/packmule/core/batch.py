@@ -16,6 +16,8 @@ from packmule.core.money import dollars_up, usd_short
 from packmule.core.retry import ErrorName, RetryPolicy
 from packmule.errors import UsageError
 
+JOB_CALLS_MAX = 20_000
+
 
 class SourceMark(Struct, frozen=True):
     """The bytes a batch was made from: digest, size, and whether appended bytes may extend it."""
@@ -63,6 +65,22 @@ class Limits(Struct, frozen=True, omit_defaults=True):
     price_in: int | None = None
     price_out: int | None = None
     free: bool = False
+    mode: Literal["realtime", "jobs"] = "realtime"
+    items_per_job: int = 100
+    max_parallel_jobs: int = 5
+    job_linger_s: float = 2.0
+
+    @property
+    def width(self) -> int:
+        """How many calls may be on their way at once; in jobs mode as many as the jobs hold, with a bound."""
+        if self.mode == "jobs":
+            return min(JOB_CALLS_MAX, self.items_per_job * self.max_parallel_jobs)
+        return self.concurrency
+
+    @property
+    def live_items(self) -> int:
+        """How many items are live at once."""
+        return self.width if self.mode == "jobs" else max(2, 2 * self.concurrency)
 
     def policy(self) -> RetryPolicy:
         """The part of the limits that decides about retries."""

@@ -57,7 +57,7 @@ class Group:
         self.live: Row | None = None
         self.tick: Row | None = None
         # Rare writes: (statement name, parameters).
-        self.statements: list[tuple[str, Row]] = []
+        self.statements: list[tuple[str, Row | dict[str, Any]]] = []
         self.counts = new_counts()
         self.overrun = False
         self.waiters: list[Waiter] = []

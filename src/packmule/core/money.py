@@ -48,6 +48,26 @@ def flat(input_pico: int, output_pico: int, source: str, day: str = "") -> Price
     return Price(input=((0, input_pico),), output=((0, output_pico),), source=source, day=day)
 
 
+def discounted(price: Price, share: tuple[int, int]) -> Price:
+    """A part of a price, rounded up: what a batch job costs."""
+
+    def part(pico: int) -> int:
+        return -(-pico * share[0] // share[1])
+
+    def each(tiers: Tiers) -> Tiers:
+        return tuple((start, part(pico)) for start, pico in tiers)
+
+    return Price(
+        each(price.input),
+        each(price.output),
+        price.source,
+        price.day,
+        each(price.cached),
+        each(price.cache_write),
+        part(price.request),
+    )
+
+
 def per_token(tiers: Tiers, tokens_in: int) -> int:
     """The rate that applies to a request of `tokens_in` input tokens."""
     rate = tiers[0][1]

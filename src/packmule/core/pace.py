@@ -89,10 +89,14 @@ class Pace:
     def __post_init__(self) -> None:
         self.width = min(self.width, self.width_max)
 
+    def gated_s(self, now_s: float) -> tuple[float, str]:
+        """Seconds until the gate opens, and why it is shut; (0, '') when it is open."""
+        return (self.gate_s - now_s, self.gate_reason) if now_s < self.gate_s else (0.0, "")
+
     def wait_s(self, now_s: float, tokens: int) -> tuple[float, str]:
         """(0, '') when an attempt of `tokens` may go now; else seconds to wait (inf: for a slot) and the reason."""
         if now_s < self.gate_s:
-            return self.gate_s - now_s, self.gate_reason
+            return self.gated_s(now_s)
         if self.in_flight >= int(self.width):
             return float("inf"), "width"
         if self.requests.per_minute is None and self.tokens.per_minute is None:

@@ -22,7 +22,7 @@ from packmule.core.calls import (
 from packmule.core.group import Group
 from packmule.core.jobs import JobLimits, JobRow, JobSeen
 from packmule.core.money import Price
-from packmule.core.rows import ItemJournal, ItemRow, Wish
+from packmule.core.rows import HeldLine, ItemJournal, ItemRow, JobRecord, Wish
 
 
 class Clock(Protocol):
@@ -222,6 +222,18 @@ class Journal(Protocol):
 
     def largest_item(self) -> int:
         """The dearest finished item, in picodollars."""
+        ...
+
+    def open_jobs(self) -> list[JobRecord]:
+        """Jobs that may still bring something, oldest first."""
+        ...
+
+    def held_lines(self, marker: str) -> list[HeldLine]:
+        """The lines of a job whose attempts are held."""
+        ...
+
+    def known_remotes(self) -> set[str]:
+        """The provider's ids of all jobs that this store knows, of other batches too."""
         ...
 
     def wishes(self) -> list[Wish]:

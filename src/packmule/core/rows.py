@@ -92,6 +92,31 @@ class AttemptRow(Struct, frozen=True):
     latency_ms: int | None
     flagged: bool
     started_at: int
+    job: str | None = None
+    line: int | None = None
+
+
+class JobRecord(Struct, frozen=True):
+    """A job that may still bring something. `requests` is how many lines it was made with; microseconds UTC."""
+
+    marker: str
+    model: str
+    state: str
+    requests: int
+    file: str | None
+    remote: str | None
+    intended_at: int
+
+
+class HeldLine(Struct, frozen=True):
+    """A line of an open job whose attempt is held."""
+
+    line: int
+    seq: int
+    number: int
+    nth: int
+    worst: int
+    started_at: int
 
 
 class ChangedRow(Struct, frozen=True):

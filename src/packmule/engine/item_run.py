@@ -22,7 +22,7 @@ from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import World
 from packmule.errors import UsageError
 
-_answer = msgspec.json.Decoder(Answer)
+read_answer = msgspec.json.Decoder(Answer).decode
 
 
 class ItemRun:
@@ -43,7 +43,7 @@ class ItemRun:
         # When it first asked in this session, in active seconds; None while all it did was replayed.
         self.asked_s: float | None = None
         self.closing: tuple[str, str] | None = None
-        self.started = self.over = False
+        self.started = self.over = self.loaded = False
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.waiting: set[Waiting] = set()
@@ -67,6 +67,7 @@ class ItemRun:
 
     def load(self, journal: ItemJournal) -> None:
         """Take over what earlier sessions and rounds did."""
+        self.loaded = True
         for call in journal.calls:
             self._next_number = max(self._next_number, call.number + 1)
             if call.round == self.round or call.ended == "accepted":
@@ -75,13 +76,17 @@ class ItemRun:
         for attempt in journal.attempts:
             self._tries.setdefault(attempt.number, []).append(attempt)
             self._add_up(attempt)
+            if attempt.state == "held":
+                # It lies in a provider's job, which goes on without us.
+                self.on_way += 1
+                self.money.held += attempt.worst
         self.money.before = self.money.spent
         if self.calls_left is not None:
             self.calls_left = max(1, self.calls_left - sum(call.ended is not None for call in self._calls.values()))
         self._notes = {name: value for round_, name, value in journal.notes if round_ == self.round}
 
     def _add_up(self, attempt: AttemptRow) -> None:
-        self.attempts += attempt.state != "not_sent"
+        self.attempts += attempt.state not in {"not_sent", "held"}
         self.tokens_in += attempt.tokens_in or 0
         self.tokens_out += attempt.tokens_out or 0
         self.latency_ms += attempt.latency_ms or 0
@@ -128,7 +133,7 @@ class ItemRun:
         answered = [attempt for attempt in self.tries(call.number) if attempt.state == "answered"]
         if answered:
             last = answered[-1]
-            ended.answer = _answer.decode(last.answer or b"")
+            ended.answer = read_answer(last.answer or b"")
             ended.cost, ended.model = last.cost or 0, last.model
         return ended
 
@@ -138,9 +143,22 @@ class ItemRun:
         tries = self.tries(call.number)
         waiting.nth = len(tries)
         waiting.spent = sum(1 for attempt in tries if attempt.fault in SPENDING)
+        if tries and tries[-1].state in {"held", "answered"}:
+            waiting.found, waiting.nth = tries[-1], tries[-1].nth
+            return ""
         if self.world.limits.on_unknown == "hold" and any(attempt.state == "unknown" for attempt in tries):
             return "an attempt may have been billed and its answer is lost; --on-unknown hold does not ask again"
         return ""
+
+    def landed_unasked(self, attempt: AttemptRow) -> None:
+        """An attempt of this item came out of its job before the recipe asked for it again."""
+        tries = self._tries[attempt.number]
+        tries[attempt.nth] = attempt
+        self.money.held -= attempt.worst
+        self._add_up(attempt)
+        self.on_way -= 1
+        if self.on_way == 0 and self.landed is not None:
+            self.landed.set()
 
     def set_phase(self, name: str) -> None:
         """The recipe says what it does: 'validating' or 'generating'."""

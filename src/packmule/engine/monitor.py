@@ -49,7 +49,7 @@ class Monitor:
         """On change only, and every five seconds as a heartbeat: a batch that waits all night writes little."""
         runner = self._runner
         now_s, tap, ledger = runner.world.clock.now_s(), runner.tap, runner.ledger
-        money = (ledger.settled, ledger.unknown, ledger.held, runner.lanes.successes)
+        money = (ledger.settled, ledger.unknown, ledger.held, runner.settling.successes)
         shown = (
             money,
             tap.in_flight,
@@ -74,14 +74,14 @@ class Monitor:
 
     def _tick(self) -> tuple[int, int, str]:
         runner = self._runner
-        ledger, lanes = runner.ledger, runner.lanes
+        ledger, settling = runner.ledger, runner.settling
         data = {
             "settled": ledger.settled,
             "unknown": ledger.unknown,
             "held": ledger.held,
             "in_flight": runner.tap.in_flight,
-            "answers": lanes.successes,
-            "latency_sum_s": round(lanes.latency_sum_s, 3),
+            "answers": settling.successes,
+            "latency_sum_s": round(settling.latency_sum_s, 3),
         }
         return runner.row.batch, runner.world.clock.utc_us() // 1_000_000, _text(data)
 
@@ -140,9 +140,9 @@ class Monitor:
     def _grant(self, kind: str, data: dict[str, Any], who: str) -> str:
         runner = self._runner
         if kind == "pause":
-            runner.latch("person", str(data.get("reason", "")))
+            runner.latches.set("person", str(data.get("reason", "")))
         elif kind == "unpause":
-            runner.unlatch("person")
+            runner.latches.lift("person")
         elif kind == "stop":
             runner.stop(Ending("stopped", str(data.get("reason") or "person"), str(data.get("detail") or "")))
             if data.get("now"):

@@ -18,19 +18,22 @@ from packmule.core.batch import Limits
 from packmule.core.calls import Fault
 from packmule.core.endings import Ending
 from packmule.core.ledger import Ledger
-from packmule.core.money import dollars_up, usd_short
 from packmule.core.ports import Journal
-from packmule.core.rows import BatchRow, ItemRow
+from packmule.core.rows import AttemptRow, BatchRow, ItemRow
 from packmule.core.states import BATCH, move
 from packmule.engine import memory
 from packmule.engine.ask import Ask
 from packmule.engine.feeder import Feeder
-from packmule.engine.item_run import ItemRun
+from packmule.engine.item_run import ItemRun, read_answer
+from packmule.engine.jobs import Jobs
 from packmule.engine.lanes import Lanes
+from packmule.engine.latches import Latches
 from packmule.engine.monitor import Monitor
 from packmule.engine.outcome import SAME_REFUSALS_MAX, Refusals, outcome
 from packmule.engine.recorder import Recorder
+from packmule.engine.settling import Settling
 from packmule.engine.tap import BucketState, Tap
+from packmule.engine.verdicts import blocked, broke, overrun
 from packmule.engine.vitals import Vitals
 from packmule.engine.waiting import Ended, Waiting
 from packmule.engine.world import ItemChange, World
@@ -58,7 +61,6 @@ class Runner:
         self.limits = world.limits
         self.state = row.state
         self.runs: dict[int, ItemRun] = {}
-        self.latches: dict[str, str] = {}
         self.stopping: Ending | None = None
         self.unused_calls = self.told = 0
         self.vitals = Vitals(world.clock.now_s())
@@ -66,25 +68,30 @@ class Runner:
         self.recorder.on_trouble = self._on_trouble
         self.recorder.on_fatal = self.on_crash
         cap = self.limits.max_cost
-        self.ledger = Ledger(cap, stops=self.limits.on_budget == "stop", settled=row.settled, unknown=row.unknown)
+        stops = self.limits.on_budget == "stop"
+        # What is held at rest lies in jobs that go on at their provider.
+        self.ledger = Ledger(cap, stops=stops, settled=row.settled, unknown=row.unknown, held=row.held)
         self.tap = Tap(self.ledger, self.limits, world.clock)
         self.tap.largest_item = journal.largest_item()
+        self.settling: Settling
         self.lanes: Lanes
+        self.jobs: Jobs
         self.monitor = Monitor(self)
+        self.latches = Latches(self)
         self._epoch = epoch
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup
         self._over = asyncio.Event()
         self._fatal: BaseException | None = None
         self._refusals = Refusals()
-        self._feeder = Feeder(self._fetch, 2 * self.limits.concurrency)
+        self._feeder = Feeder(self._fetch, self.limits.live_items)
         self._feeding = False
 
     # The run
 
     async def run(self) -> Ending:
         """Drive the batch to an ending. Raises LeaseLost when another runner took it over."""
-        self._move("start", "")
+        self.move("start", "")
         try:
             await self._drive_all()
         except BaseException:
@@ -98,7 +105,12 @@ class Runner:
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            self.lanes = Lanes(self._tasks, self.tap, self.recorder, self.world, self, (self.row.batch, self._epoch))
+            batch, parts = self.row.batch, (self.tap, self.recorder, self.world, self)
+            self.settling = Settling(*parts, (batch, self._epoch))
+            self.lanes = Lanes(self._tasks, *parts, self.settling)
+            self.jobs = Jobs(self._tasks, *parts, self.settling, self.journal, batch, self.runs.get)
+            self.tap.room = self.jobs.room if self.limits.mode == "jobs" else None
+            self.jobs.take_up()
             watch = self._tasks.create_task(self._watch())
             self._feed()
             try:
@@ -108,6 +120,7 @@ class Runner:
                 self.drop()
                 raise
             self.lanes.close()
+            self.jobs.close()
             watch.cancel()
 
     async def _watch(self) -> None:
@@ -120,7 +133,7 @@ class Runner:
         partial = self._only is not None and len(self._only) < self.row.pending
         ending = self.stopping or (Ending("stopped", "pilot") if partial else Ending("completed", "done"))
         event = {"completed": "complete", "stopped": "stop", "cancelled": "cancel", "failed": "fail"}[ending.state]
-        self._move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
+        self.move(event, "" if ending.reason == "done" else ending.reason, ending.detail)
         if ending.state == "cancelled":
             self.recorder.group.statements += [
                 ("cancel_items", (self.row.batch,)),
@@ -132,7 +145,8 @@ class Runner:
         saved = await self.recorder.close()
         return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 
-    def _move(self, event: str, reason: str, detail: str = "") -> None:
+    def move(self, event: str, reason: str, detail: str = "") -> None:
+        """By the table of batch states, for the record."""
         self.state = move(BATCH, self.state, event)
         now_us = self.world.clock.utc_us()
         ended = None if self.state in {"running", "paused"} else now_us
@@ -154,7 +168,12 @@ class Runner:
             return
         self.stopping = ending
         self.tap.closed = ending.reason
-        self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
+        if ending.state == "cancelled" and self.jobs.states:
+            # However long it takes: only the provider's word says what was done and is billed.
+            self.jobs.cancel()
+        else:
+            self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
+            self.jobs.leave()
         for run in list(self.runs.values()):
             if run.on_way == 0 and not run.answered:
                 run.close("stop", ending.reason)
@@ -165,31 +184,11 @@ class Runner:
         if self.stopping is None:
             self.stop(Ending("stopped", "person"))
         self.lanes.drop()
+        self.jobs.drop()
 
-    def latch(self, name: str, why: str) -> None:
-        """Hold everything new back for one reason; several are independent."""
-        if self.stopping is None and name not in self.latches:
-            self.latches[name] = why
-            self.vitals.time.pause(self.world.clock.now_s())
-            self.tap.closed = next(iter(self.latches))
-            if self.state == "running":
-                self._move("pause", name, why)
-            for run in self.runs.values():
-                if run.on_way == 0 and run.state in {"generating", "retrying", "validating"}:
-                    run.change("pause", name)
-
-    def unlatch(self, name: str) -> None:
-        """That reason is gone; go on when it was the last."""
-        if self.latches.pop(name, None) is None or self.stopping is not None:
-            return
-        self.tap.closed = next(iter(self.latches), "")
-        if not self.latches:
-            self.vitals.time.unpause(self.world.clock.now_s())
-            self._move("unpause", "")
-            for run in self.runs.values():
-                if run.state == "paused":
-                    run.change("ask")
-            self.lanes.wake()
+    def wake(self) -> None:
+        """Something changed: whoever carries attempts in this mode looks at the tap."""
+        (self.lanes if self.tap.room is None else self.jobs).wake()
 
     def relimit(self, limits: Limits) -> None:
         """Take other limits while running; the caller has recorded them."""
@@ -197,7 +196,7 @@ class Runner:
         self.world.limits = limits
         self.ledger.cap, self.ledger.stops = limits.max_cost, limits.on_budget == "stop"
         self.tap.repace()
-        self.lanes.wake()
+        self.wake()
 
     # Items
 
@@ -212,7 +211,7 @@ class Runner:
             self.on_crash(error)
 
     def _fill(self) -> None:
-        while self.stopping is None and len(self.runs) < max(2, 2 * self.limits.concurrency):
+        while self.stopping is None and len(self.runs) < self.limits.live_items:
             row = self._feeder.next()
             if row is None:
                 break
@@ -236,7 +235,9 @@ class Runner:
             self._end_item(run, run.closing[0], None, run.closing[1])
             return
         if run.recorded:
-            run.load(self.journal.of_item(run.seq))
+            journal = self.journal.of_item(run.seq)
+            run.load(msgspec.structs.replace(journal, attempts=self.jobs.brought_up(run.seq, journal.attempts)))
+            self.tap.take_up(run)
         run.change("begin")
         try:
             event, output, reason = await outcome(self.world.recipe, run, Ask(run, self))
@@ -273,7 +274,7 @@ class Runner:
             asyncio.get_running_loop().call_soon(self._feed)
         elif not self.runs:
             self._maybe_over()
-        self.lanes.wake()
+        self.wake()
 
     def _record_end(self, run: ItemRun, output: bytes | None, reason: str) -> None:
         group = self.recorder.group
@@ -309,12 +310,23 @@ class Runner:
             return
         if waiting.endpoint.model not in self.tap.buckets:
             memory.restore(self.tap.bucket(waiting.endpoint), self.journal, self.world.clock)
+        if waiting.found is not None:
+            self._take_up(waiting, waiting.found)
+            return
         self.tap.put(waiting)
-        self.lanes.wake()
+        self.wake()
+
+    def _take_up(self, waiting: Waiting, found: AttemptRow) -> None:
+        """Its attempt lies in a job, or came out of one when nobody asked."""
+        if found.state == "held":
+            self.jobs.attach(waiting)
+        else:
+            waiting.nth += 1
+            self.settling.conclude(waiting, read_answer(found.answer or b""), found.cost or 0, found.model)
 
     def fail_call(self, waiting: Waiting, reason: str, kind: str) -> None:
         """An ask that may not be tried again."""
-        self.lanes.end_call(waiting, Ended("failed", reason=reason, kind=kind))
+        self.settling.end_call(waiting, Ended("failed", reason=reason, kind=kind))
 
     def on_intent(self, run: ItemRun) -> None:
         """An item asks for the first time in this session."""
@@ -327,30 +339,30 @@ class Runner:
 
     def on_attempt_end(self, waiting: Waiting) -> None:
         """An attempt landed."""
-        run = waiting.run
         self.monitor.watch_cap()
+        if not waiting.future.done():
+            self.on_detached(waiting.run)
+        elif waiting.run.on_way == 0 and waiting.run.landed is not None:
+            waiting.run.landed.set()
+
+    def on_detached(self, run: ItemRun) -> None:
+        """One attempt fewer of this item is waited for, and its call goes on."""
         if run.on_way == 0:
             if run.landed is not None:
                 run.landed.set()
-            if self.stopping is not None and not waiting.future.done():
+            if self.stopping is not None:
                 run.close("stop", self.stopping.reason)
 
     def on_blocked(self, waiting: Waiting) -> None:
         """The item's own cap is reached."""
-        run, cap = waiting.run, self.limits.item_cap or 0
-        spent, need = usd_short(run.money.spent), usd_short(waiting.worst)
-        reason = f"item cap {usd_short(cap)}: {spent} spent, the next call may cost {need}"
-        run.close("block", reason)
+        waiting.run.close("block", blocked(waiting, self.limits.item_cap or 0))
 
     def on_broke(self) -> None:
         """Only money is missing, and nothing is on its way that could free some."""
         if any(run.begun and (run.answered or not run.waiting) for run in self.runs.values()):
             # A recipe that has its answer may finish, and free what it was promised.
             return
-        least = min(map(self.tap.cap_for, self.tap.waiting), default=0)
-        cap, left = usd_short(self.limits.max_cost or 0), usd_short(max(0, self.ledger.left or 0))
-        detail = f"{left} is left of the cap {cap}, too little for the next item; it takes a cap of at least"
-        self.stop(Ending("stopped", "budget", f"{detail} ${dollars_up(least)}"))
+        self.stop(broke(self.tap))
 
     def on_halt(self, bucket: BucketState, fault: Fault) -> None:
         """The key or the purse: waiting does not help. Other models of the same calls take over where there are any."""
@@ -360,10 +372,9 @@ class Runner:
             return
         self.stop(Ending("stopped", "auth", f"{bucket.endpoint.model}: {fault.message}"))
 
-    def on_overrun(self, waiting: Waiting, cost: int) -> None:
+    def on_overrun(self, key: str, cost: int, worst: int) -> None:
         """The provider reported more than the bound: recorded as reported, and the batch stops."""
-        detail = f"item {waiting.run.key} cost {usd_short(cost)}, above its worst case {usd_short(waiting.worst)}"
-        self.stop(Ending("stopped", "overrun", detail))
+        self.stop(overrun(key, cost, worst))
 
     def _count_refusal(self, reason: str) -> None:
         if self._refusals.count(reason):
@@ -377,9 +388,9 @@ class Runner:
 
     def _on_trouble(self, sentence: str) -> None:
         if sentence:
-            self.latch("disk", sentence)
+            self.latches.set("disk", sentence)
         else:
-            self.unlatch("disk")
+            self.latches.lift("disk")
 
     def on_crash(self, error: BaseException) -> None:
         """The lease is lost, or a mistake of ours: unwind, leave items pending; `run` raises `error`."""
@@ -389,6 +400,7 @@ class Runner:
         self.stopping = self.stopping or Ending("stopped", "crash", str(error))
         self.tap.closed = self.stopping.reason
         self.lanes.drop()
+        self.jobs.drop()
         for run in list(self.runs.values()):
             run.close("stop", self.stopping.reason)
             if run.landed is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -18,6 +19,7 @@ from packmule.core.ledger import Ledger
 from packmule.core.pace import Pace
 from packmule.core.ports import Clock, Endpoint
 from packmule.core.retry import RetryBudget
+from packmule.engine.item_run import ItemRun
 from packmule.engine.waiting import Waiting
 
 FOREVER = float("inf")
@@ -35,8 +37,11 @@ class BucketState:
     halted: str = ""
     why: str = ""
 
-    def blocked_s(self, now_s: float, tokens: int) -> float:
-        """Seconds until this bucket lets an attempt through, 0 for now; `why` says the reason."""
+    def blocked_s(self, now_s: float, tokens: int | None) -> float:
+        """Seconds until this bucket lets an attempt through, 0 for now; `why` says the reason.
+
+        `tokens` None: it goes into a job, for which the pace of single requests does not count.
+        """
         if self.halted:
             self.why = self.halted
             return FOREVER
@@ -44,7 +49,10 @@ class BucketState:
         if wait:
             self.why = f"provider trouble: {self.breaker.reason}"
             return wait
-        wait, self.why = self.pace.wait_s(now_s, tokens)
+        if tokens is None:
+            wait, self.why = self.pace.gated_s(now_s)
+        else:
+            wait, self.why = self.pace.wait_s(now_s, tokens)
         return wait
 
     @property
@@ -65,6 +73,8 @@ class Tap:
         self.wake_s: float | None = None
         self.largest_item = 0
         self.buckets: dict[str, BucketState] = {}
+        # In jobs mode: is there a job that takes this call?
+        self.room: Callable[[Waiting], bool] | None = None
         self.budget = RetryBudget()
         self._clock = clock
         self._later: list[tuple[float, int, Waiting]] = []
@@ -123,14 +133,17 @@ class Tap:
         if self.closed:
             return None
         self._retries_due(now_s)
-        if self.in_flight >= self.limits.concurrency:
+        if self.in_flight >= self.limits.width:
             return None
         poor = waits = False
         for bucket in list(self.buckets.values()):
             head = self._head(bucket)
             if head is None:
                 continue
-            wait = bucket.blocked_s(now_s, head.tokens)
+            if self.room is not None and not self.room(head):
+                waits = True
+                continue
+            wait = bucket.blocked_s(now_s, head.tokens if self.room is None else None)
             if wait:
                 self._fail_over(bucket)
                 waits = True
@@ -208,22 +221,31 @@ class Tap:
 
     def settle(self, waiting: Waiting, *, cost: int | None, unknown: bool = False) -> bool:
         """Money of an ended attempt: a cost, or released, or unknown. False: it cost more than its bound."""
-        run = waiting.run
-        before = run.money.remaining
-        run.money.held -= waiting.held
-        within = True
-        if unknown:
-            run.money.spent += waiting.held
-            self.ledger.lose(waiting.held)
-        elif cost is None:
-            self.ledger.release(waiting.held)
-        else:
-            run.money.spent += cost
-            within = self.ledger.settle(waiting.held, cost)
-        self.ledger.promised += run.money.remaining - before
+        money = waiting.run.money
+        before = money.remaining
+        money.held -= waiting.held
+        money.spent += waiting.held if unknown else cost or 0
+        within = self.land(waiting.held, cost=cost, unknown=unknown)
+        self.ledger.promised += money.remaining - before
         waiting.held = 0
-        self.in_flight -= 1
         return within
+
+    def land(self, held: int, *, cost: int | None, unknown: bool = False) -> bool:
+        """The same for an attempt that no live item has asked for: the batch's own money only."""
+        self.in_flight -= 1
+        if unknown:
+            self.ledger.lose(held)
+        elif cost is None:
+            self.ledger.release(held)
+        else:
+            return self.ledger.settle(held, cost)
+        return True
+
+    def take_up(self, run: ItemRun) -> None:
+        """An item went live whose attempts lie in jobs: it is begun, and what it may still need is promised."""
+        if run.money.held and not run.begun:
+            run.begun = True
+            self.ledger.promised += run.money.remaining
 
     def end_item(self, remaining: int, *, begun: bool, spent: int) -> None:
         """An item is over: what it did not need is free again."""

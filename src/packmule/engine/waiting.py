@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packmule.core.calls import Answer, Request
 from packmule.core.money import worst_case
 from packmule.core.ports import CheckedSchema, Endpoint
+from packmule.core.rows import AttemptRow
 
 if TYPE_CHECKING:
     from packmule.engine.item_run import ItemRun
@@ -36,9 +37,11 @@ class Waiting:
         "blocked",
         "body",
         "bounds",
+        "cohort",
         "digest",
         "endpoint",
         "endpoints",
+        "found",
         "fresh_call",
         "future",
         "held",
@@ -47,6 +50,7 @@ class Waiting:
         "nth_ask",
         "number",
         "packed",
+        "price",
         "ready_s",
         "request",
         "retrying",
@@ -78,6 +82,10 @@ class Waiting:
         self.retrying = False
         self.ready_s = 0.0
         self.started_s = 0.0
+        # Jobs that were refused whole are split; what was split apart does not meet again.
+        self.cohort = 0
+        # The journal's last attempt, when it is held by a job or answered and not yet judged.
+        self.found: AttemptRow | None = None
         self.aim(endpoints[0])
 
     def aim(self, endpoint: Endpoint) -> None:
@@ -85,7 +93,8 @@ class Waiting:
         self.endpoint = endpoint
         self.body = endpoint.encode(self.request, self.run.world.blobs.get)
         self.bounds = endpoint.bounds(self.request, self.body)
-        self.worst = worst_case(endpoint.price, self.bounds)
+        self.price = self.run.world.price(endpoint)
+        self.worst = worst_case(self.price, self.bounds)
 
     @property
     def tokens(self) -> int:

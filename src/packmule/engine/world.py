@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from packmule.core.batch import Limits, Round, Spec
 from packmule.core.calls import Answer
 from packmule.core.items import ItemChange, Rng
+from packmule.core.money import Price, discounted
 from packmule.core.ports import BlobStore, CheckedSchema, Clock, Endpoint
 
 Recipe = Callable[..., Awaitable[Any]]
@@ -19,7 +21,8 @@ Recipe = Callable[..., Awaitable[Any]]
 class World:
     """Clock, endpoints, schemas, blobs, chance; and what the batch itself says. Only `limits` ever changes.
 
-    `pace` is how many seconds of the loop a second of the clock lasts; other than 1 in a demonstration only.
+    `scratch` is a folder for results on their way in. `pace` is how many seconds of the loop a second of the clock
+    lasts; other than 1 in a demonstration only.
     """
 
     clock: Clock
@@ -35,6 +38,12 @@ class World:
     limits: Limits = field(default_factory=Limits)
     round: Round = field(default_factory=Round)
     pace: float = 1.0
+    scratch: Path = Path()
+
+    def price(self, endpoint: Endpoint) -> Price:
+        """What an attempt costs in the mode of now."""
+        face = endpoint.jobs() if self.limits.mode == "jobs" else None
+        return endpoint.price if face is None else discounted(endpoint.price, face.limits.discount)
 
 
 __all__ = ["ItemChange", "Recipe", "World"]

@@ -10,7 +10,7 @@ import msgspec
 
 from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, WireRequest
 from packmule.core.money import Price
-from packmule.core.ports import Transport
+from packmule.core.ports import JobsFace, Transport
 from packmule.providers.codec import Codec
 from packmule.providers.keys import Key
 
@@ -78,6 +78,10 @@ class ModelEndpoint:
     def hint(self, received: Received) -> RateHint | None:
         """What the rate-limit headers say."""
         return self._codec.hint(received)
+
+    def jobs(self) -> JobsFace | None:
+        """Its batch jobs."""
+        return None
 
     def _without_key(self, got: Received | Fault) -> Received | Fault:
         if self._key is None or not self._key.guessless:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from packmule.core.group import Group
-from packmule.core.rows import ItemJournal, ItemRow, Wish
+from packmule.core.rows import HeldLine, ItemJournal, ItemRow, JobRecord, Wish
 from packmule.store import reads
 from packmule.store.sqlite import Store
 
@@ -55,6 +55,18 @@ class BatchJournal:
     def largest_item(self) -> int:
         """The dearest finished item, in picodollars."""
         return reads.largest_item(self._store, self._batch)
+
+    def open_jobs(self) -> list[JobRecord]:
+        """Jobs that may still bring something, oldest first."""
+        return [JobRecord(*row) for row in self._store.read("open_jobs", (self._batch,))]
+
+    def held_lines(self, marker: str) -> list[HeldLine]:
+        """The lines of a job whose attempts are held."""
+        return [HeldLine(*row) for row in self._store.read("held_lines", (marker,))]
+
+    def known_remotes(self) -> set[str]:
+        """Every job of this store that has an id at its provider."""
+        return {remote for (remote,) in self._store.read("known_remotes")}
 
     def wishes(self) -> list[Wish]:
         """Wishes not yet answered, oldest first."""

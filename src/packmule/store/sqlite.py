@@ -24,7 +24,7 @@ from packmule.store.blobs import BlobFiles, sync_folder
 from packmule.store.packing import PLAIN_MAX, pack
 from packmule.store.statements import SQL, schema
 
-VERSION = 1
+VERSION = 2
 BUSY_STEP_S = 0.0005
 BUSY_MAX_STEPS = 240_000  # two minutes
 _CHECKPOINT_PAGES = 4000

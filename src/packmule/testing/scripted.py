@@ -23,7 +23,7 @@ from packmule.core.calls import (
     canonical,
 )
 from packmule.core.money import Price, cost_of, flat
-from packmule.core.ports import Clock
+from packmule.core.ports import Clock, JobsFace
 
 Said = str | Fault | tuple[str, Usage | None]
 Script = Callable[[str, int], Said]
@@ -35,6 +35,7 @@ class ScriptedEndpoint:
 
     growth_per_min: float | None = None
     place = ""
+    jobs_face: JobsFace | None = None
 
     def __init__(
         self,
@@ -103,6 +104,10 @@ class ScriptedEndpoint:
     def decode(self, received: Received) -> Answer | Fault:
         """Back from the wire."""
         return msgspec.json.decode(received.body, type=Answer)
+
+    def jobs(self) -> JobsFace | None:
+        """None, unless a test gives it some."""
+        return self.jobs_face
 
     def hint(self, received: Received) -> RateHint | None:
         """Nothing is said about limits."""

@@ -14,8 +14,8 @@ SELECT rev FROM totals WHERE batch = ?;
 INSERT INTO calls (batch, seq, number, round, digest, nth, label, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_attempt
-INSERT INTO attempts (batch, seq, number, nth, epoch, model, state, worst, started_at)
-VALUES (?, ?, ?, ?, ?, ?, 'held', ?, ?);
+INSERT INTO attempts (batch, seq, number, nth, epoch, model, state, worst, started_at, job, line)
+VALUES (?, ?, ?, ?, ?, ?, 'held', ?, ?, ?, ?);
 
 -- name: begin_item
 UPDATE items SET begun = 1, rev = ? WHERE batch = ? AND seq = ?;
@@ -119,7 +119,7 @@ UPDATE totals SET epoch = epoch + 1 WHERE batch = ? AND epoch = ? RETURNING epoc
 
 -- name: held_of_batch
 SELECT a.seq, a.number, a.nth, a.worst FROM items i JOIN attempts a USING (batch, seq)
-WHERE i.batch = ? AND i.state = 'pending' AND i.begun = 1 AND a.state = 'held';
+WHERE i.batch = ? AND i.state = 'pending' AND i.begun = 1 AND a.state = 'held' AND a.job IS NULL;
 
 -- name: lose_attempt
 UPDATE attempts SET state = 'unknown', fault = 'died', message = 'the process ended while this attempt was on its way'
@@ -162,8 +162,31 @@ SELECT number, round, digest, nth, ended, reason, kind FROM calls WHERE batch = 
 
 -- name: attempts_of_item
 SELECT number, nth, model, state, worst, cost, tokens_in, tokens_out, fault, message, answer, latency_ms, flagged,
-    started_at
+    started_at, job, line
 FROM attempts WHERE batch = ? AND seq = ? ORDER BY number, nth;
+
+-- name: add_job
+INSERT INTO jobs (marker, batch, model, state, requests, digest, intended_at) VALUES (?, ?, ?, 'intended', ?, ?, ?);
+
+-- name: move_job
+UPDATE jobs SET state = :state, file = coalesce(:file, file), remote = coalesce(:remote, remote), detail = :detail,
+    submitted_at = CASE WHEN :state = 'submitted' THEN :at ELSE submitted_at END,
+    ended_at = CASE WHEN :state IN ('ended', 'failed', 'cancelled', 'expired') THEN :at ELSE ended_at END
+WHERE marker = :marker;
+
+-- name: open_jobs
+SELECT marker, model, state, requests, file, remote, intended_at FROM jobs
+WHERE batch = ? AND state NOT IN ('ingested', 'failed') ORDER BY intended_at, marker;
+
+-- name: jobs_of_batch
+SELECT marker, model, state, requests, remote, detail, intended_at, submitted_at, ended_at FROM jobs
+WHERE batch = ? ORDER BY intended_at, marker;
+
+-- name: held_lines
+SELECT line, seq, number, nth, worst, started_at FROM attempts WHERE job = ? AND state = 'held' ORDER BY line;
+
+-- name: known_remotes
+SELECT remote FROM jobs WHERE remote IS NOT NULL;
 
 -- name: notes_of_item
 SELECT round, name, value FROM notes WHERE batch = ? AND seq = ? ORDER BY round;
