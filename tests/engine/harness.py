@@ -39,6 +39,8 @@ class Bench:
     store: Store = field(init=False)
     batch: int = field(init=False)
     changes: list[ItemChange] = field(default_factory=list)
+    later_s: float = 0.0
+    """How long after the first session's start the next one begins."""
 
     def __post_init__(self) -> None:
         self.store = Store(self.folder / "store.db")
@@ -65,7 +67,7 @@ class Bench:
         return run_simulated(self._session(endpoints, seed, steer, journal), seed)
 
     async def _session(self, endpoints: Any, seed: int, steer: Any, journal: Any) -> Ending:
-        clock = SimClock(asyncio.get_running_loop())
+        clock = SimClock(asyncio.get_running_loop(), self.later_s)
         row = self.row
         epoch, lock = batches.take_lease(self.store, row)
         batches.recover(self.store, row, epoch, 0)
@@ -84,6 +86,7 @@ class Bench:
             batch_id=row.id,
             limits=row.limits,
             round=row.round,
+            scratch=self.folder / "fetched",
         )
         try:
             runner = Runner(
@@ -101,6 +104,7 @@ class Bench:
                 steering.cancel()
             return ending
         finally:
+            self.later_s += clock.now_s()
             lock.drop()
 
     def retry(self, states: tuple[str, ...] = ("failed", "blocked"), **settings: Any) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 
 from packmule.core.calls import Answer, Fault
 from packmule.core.money import Price, discounted
@@ -39,7 +40,7 @@ class Jobs:
         owner: Owner,
         settling: Settling,
         journal: Journal,
-        batch: int,
+        ids: tuple[int, int],
         runs: Callable[[int], ItemRun | None],
     ) -> None:
         self._tasks = tasks
@@ -49,7 +50,8 @@ class Jobs:
         self._owner = owner
         self._settling = settling
         self._journal = journal
-        self._batch = batch
+        self._ids = ids
+        self._made = 0
         self._runs = runs
         self._loop = asyncio.get_running_loop()
         self._collecting: dict[tuple[str, int], Job] = {}
@@ -59,7 +61,7 @@ class Jobs:
         self._places: dict[tuple[int, int, int], Line] = {}
         self._landed: dict[tuple[int, int, int], AttemptRow] = {}
         self._scheduled = self._closed = False
-        parts = (tap, recorder, world, owner, settling, journal, batch)
+        parts = (tap, recorder, world, owner, settling, journal, ids[0])
         self._driver = Driver(*parts, land=self._land, give_back=self._give_back)
         self.left = 0
         """Jobs that went on at their provider when the session ended."""
@@ -182,10 +184,23 @@ class Jobs:
         if len(job.lines) >= min(most, job.face.limits.requests):
             self._seal(name)
         else:
-            self._timer(name, self._world.limits.job_linger_s * self._world.pace, lambda: self._seal(name))
+            self._linger(name)
 
     def _marker(self) -> str:
-        return "pm" + "".join(self._world.rng.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(14))
+        """Never used before: no other batch has this id, no other session this epoch."""
+        self._made += 1
+        batch, epoch = self._ids
+        return "pm" + sha256(f"{self._world.batch_id}:{batch}:{epoch}:{self._made}".encode()).hexdigest()[:18]
+
+    def _linger(self, name: tuple[str, int]) -> None:
+        self._timer(name, self._world.limits.job_linger_s * self._world.pace, lambda: self._lingered(name))
+
+    def _lingered(self, name: tuple[str, int]) -> None:
+        """Nobody came. Near the cap it waits for the money that other jobs will free: few jobs instead of many."""
+        if self._tap.poor and self._driving:
+            self._linger(name)
+        else:
+            self._seal(name)
 
     def _seal(self, name: tuple[str, int]) -> None:
         """The job is as full as it gets."""

@@ -48,3 +48,10 @@ class Latches:
             if run.state == "paused":
                 run.change("ask")
         runner.wake()
+
+    def disk(self, sentence: str) -> None:
+        """The store cannot be written, and why; '' when it can again."""
+        if sentence:
+            self.set("disk", sentence)
+        else:
+            self.lift("disk")

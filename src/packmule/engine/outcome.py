@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from packmule.core.calls import Reply
+from packmule.core.endings import Ending
 from packmule.errors import CallFailed, PackmuleError
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ class Refusals:
         self.succeeded = False
         self._alike: Counter[str] = Counter()
 
-    def count(self, reason: str) -> bool:
-        """One more failed so: whether the mistake is systematic by now."""
-        if self.succeeded:
-            return False
+    def count(self, reason: str) -> Ending | None:
+        """One more failed so; the end of the batch when the mistake is systematic by now."""
         key = _DIGITS.sub("#", reason)
         self._alike[key] += 1
-        return self._alike[key] >= SAME_REFUSALS_MAX
+        if self.succeeded or self._alike[key] < SAME_REFUSALS_MAX:
+            return None
+        detail = f"{SAME_REFUSALS_MAX} items failed alike and none succeeded: {reason}"
+        return Ending("failed", "refused", detail)
 
 
 def _plain(value: object) -> object:

@@ -29,7 +29,7 @@ from packmule.engine.jobs import Jobs
 from packmule.engine.lanes import Lanes
 from packmule.engine.latches import Latches
 from packmule.engine.monitor import Monitor
-from packmule.engine.outcome import SAME_REFUSALS_MAX, Refusals, outcome
+from packmule.engine.outcome import Refusals, outcome
 from packmule.engine.recorder import Recorder
 from packmule.engine.settling import Settling
 from packmule.engine.tap import BucketState, Tap
@@ -65,8 +65,7 @@ class Runner:
         self.unused_calls = self.told = 0
         self.vitals = Vitals(world.clock.now_s())
         self.recorder = Recorder(journal, epoch, threaded=threaded)
-        self.recorder.on_trouble = self._on_trouble
-        self.recorder.on_fatal = self.on_crash
+                self.recorder.on_fatal = self.on_crash
         cap = self.limits.max_cost
         stops = self.limits.on_budget == "stop"
         # What is held at rest lies in jobs that go on at their provider.
@@ -78,6 +77,7 @@ class Runner:
         self.jobs: Jobs
         self.monitor = Monitor(self)
         self.latches = Latches(self)
+        self.recorder.on_trouble = self.latches.disk
         self._epoch = epoch
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup
@@ -105,10 +105,10 @@ class Runner:
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            batch, parts = self.row.batch, (self.tap, self.recorder, self.world, self)
-            self.settling = Settling(*parts, (batch, self._epoch))
+            ids, parts = (self.row.batch, self._epoch), (self.tap, self.recorder, self.world, self)
+            self.settling = Settling(*parts, ids)
             self.lanes = Lanes(self._tasks, *parts, self.settling)
-            self.jobs = Jobs(self._tasks, *parts, self.settling, self.journal, batch, self.runs.get)
+            self.jobs = Jobs(self._tasks, *parts, self.settling, self.journal, ids, self.runs.get)
             self.tap.room = self.jobs.room if self.limits.mode == "jobs" else None
             self.jobs.take_up()
             watch = self._tasks.create_task(self._watch())
@@ -268,7 +268,9 @@ class Runner:
             if run.state == "completed":
                 self._refusals.succeeded = True
             elif run.state == "failed":
-                self._count_refusal(reason)
+                systematic = self._refusals.count(reason)
+                if systematic is not None:
+                    self.stop(systematic)
         if not self._feeding and not self._feeder.dry and self.stopping is None:
             self._feeding = True
             asyncio.get_running_loop().call_soon(self._feed)
@@ -376,21 +378,10 @@ class Runner:
         """The provider reported more than the bound: recorded as reported, and the batch stops."""
         self.stop(overrun(key, cost, worst))
 
-    def _count_refusal(self, reason: str) -> None:
-        if self._refusals.count(reason):
-            detail = f"{SAME_REFUSALS_MAX} items failed alike and none succeeded: {reason}"
-            self.stop(Ending("failed", "refused", detail))
-
     def on_bucket_change(self, bucket: BucketState) -> None:
         """Keep what the bucket learned."""
         self.recorder.group.buckets.append(memory.save(bucket, self.world.clock))
         self.recorder.wake()
-
-    def _on_trouble(self, sentence: str) -> None:
-        if sentence:
-            self.latches.set("disk", sentence)
-        else:
-            self.latches.lift("disk")
 
     def on_crash(self, error: BaseException) -> None:
         """The lease is lost, or a mistake of ours: unwind, leave items pending; `run` raises `error`."""

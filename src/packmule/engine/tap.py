@@ -69,7 +69,7 @@ class Tap:
         self.limits = limits
         self.closed = ""
         self.in_flight = 0
-        self.broke = False
+        self.broke = self.poor = False
         self.wake_s: float | None = None
         self.largest_item = 0
         self.buckets: dict[str, BucketState] = {}
@@ -153,6 +153,7 @@ class Tap:
             if chosen is not None:
                 return self._take(bucket, chosen)
             poor = True
+        self.poor = poor
         self.broke = poor and not waits and not self._later and self.in_flight == 0
         return None
 

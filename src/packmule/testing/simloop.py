@@ -62,12 +62,13 @@ class SimLoop(asyncio.SelectorEventLoop):
 
 
 class SimClock:
-    """The clock of a SimLoop; records begin at 2026-01-01 UTC."""
+    """The clock of a SimLoop; records begin at 2026-01-01 UTC, or so many virtual seconds later."""
 
     START_US = 1_767_225_600_000_000
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, later_s: float = 0.0) -> None:
         self._loop = loop
+        self._later_s = later_s
 
     def now_s(self) -> float:
         """Virtual seconds."""
@@ -75,7 +76,7 @@ class SimClock:
 
     def utc_us(self) -> int:
         """Virtual microseconds UTC."""
-        return self.START_US + round(self._loop.time() * 1e6)
+        return self.START_US + round((self._loop.time() + self._later_s) * 1e6)
 
     async def sleep(self, wait_s: float) -> None:
         """Virtual sleep."""
