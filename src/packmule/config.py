@@ -93,7 +93,7 @@ def dashed(name: str) -> str:
 
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
-_SECONDS = ("retry_delay", "timeout", "outage_limit")
+_SECONDS = ("retry_delay", "timeout", "outage_limit", "job_linger")
 _PLAIN = (
     "on_budget",
     "free",
@@ -105,6 +105,9 @@ _PLAIN = (
     "retry_on",
     "retries_invalid",
     "on_unknown",
+    "mode",
+    "items_per_job",
+    "max_parallel_jobs",
 )
 _LEAST = {
     "concurrency": 1,
@@ -116,6 +119,9 @@ _LEAST = {
     "retries_invalid": 0,
     "timeout": 0.001,
     "outage_limit": 0,
+    "items_per_job": 1,
+    "max_parallel_jobs": 1,
+    "job_linger": 0,
 }
 _MOST = 10**9
 

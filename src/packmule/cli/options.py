@@ -80,6 +80,15 @@ OnUnknown = Annotated[
     Literal["retry", "hold"] | None,
     typer.Option("--on-unknown", help="An attempt that may have been billed: retry it, or hold the item (retry)."),
 ]
+ModeOption = Annotated[
+    Literal["realtime", "jobs"] | None,
+    typer.Option("--mode", help="jobs: through the provider's batch jobs, at half the price and within hours."),
+]
+ItemsPerJob = Annotated[int | None, typer.Option("--items-per-job", help="Calls in one job at most (100).")]
+MaxParallelJobs = Annotated[int | None, typer.Option("--max-parallel-jobs", help="Jobs at a time at most (5).")]
+JobLinger = Annotated[
+    float | None, typer.Option("--job-linger", help="Seconds without a newcomer after which a job is sent (2).")
+]
 CheckpointOption = Annotated[
     Path | None,
     typer.Option("--checkpoint", help="Keep this JSON file up to date: every 30 s, on pause and at the end."),

@@ -93,6 +93,10 @@ def run(
     timeout: o.Timeout = None,
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
+    mode: o.ModeOption = None,
+    items_per_job: o.ItemsPerJob = None,
+    max_parallel_jobs: o.MaxParallelJobs = None,
+    job_linger: o.JobLinger = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show prompt and estimate, and stop.")] = False,
     checkpoint: o.CheckpointOption = None,
     resume_from: Annotated[

@@ -18,6 +18,7 @@ from packmule.core.money import cost_of
 from packmule.core.ports import Endpoint
 from packmule.core.rows import BatchRow, FailedRow
 from packmule.core.words import counted
+from packmule.engine.world import price_of
 from packmule.errors import UsageError
 from packmule.store import Store, reads
 from packmule.views.causes import VERDICTS, Causes, name_of
@@ -132,7 +133,7 @@ def _likely(
     if done and not other:
         return cost * chosen.count // done, f"at the mean of {counted(done, 'item')} done"
     if done and endpoints:
-        one = cost_of(endpoints[0].price, Usage(tokens_in // done, tokens_out // done))
+        one = cost_of(price_of(endpoints[0], row.limits), Usage(tokens_in // done, tokens_out // done))
         return one * chosen.count, f"with {endpoints[0].model}, at the tokens of {counted(done, 'item')} done"
     asked = _asked(store, row, chosen)
     if not asked or not endpoints:
@@ -141,7 +142,7 @@ def _likely(
     endpoint, sample, first = endpoints[0], take_sample(prompts), asked[0]
     bounds = endpoint.bounds(first, endpoint.encode(first, lambda _: b""))
     extra = len(first.system or "") + len(first.schema or "")
-    guess = estimate(sample, endpoint.price, bounds, extra, Calls())
+    guess = estimate(sample, price_of(endpoint, row.limits), bounds, extra, Calls())
     basis = f"guessed from the prompts of {counted(sample.items, 'item')}"
     return guess.likely * chosen.count // sample.items, basis
 

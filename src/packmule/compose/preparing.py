@@ -24,7 +24,7 @@ from packmule.core.money import usd_short
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
-from packmule.engine.world import Recipe
+from packmule.engine.world import Recipe, price_of
 from packmule.errors import SourceError, UsageError
 from packmule.recipes.loading import load_recipe, recipe_name, require_recipe
 from packmule.recipes.prompt import NAME as PROMPT
@@ -123,7 +123,7 @@ class Prepared:
         most = int(getattr(self.recipe, "calls_max", 1) or 1)
         calls = Calls(1 if self.render is not None else most, most)
         extra = len(spec.system or "") + len(spec.schema or "")
-        return estimate(sample, endpoint.price, bounds, extra, calls)
+        return estimate(sample, price_of(endpoint, self.order.limits), bounds, extra, calls)
 
 
 def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepared:
@@ -144,7 +144,10 @@ def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepar
     )
     name, recipe, template, prompt = _recipe(order, source.columns, schema, models)
     for model in models:
-        parts.endpoint(model)
+        if parts.endpoint(model).jobs() is None and order.limits.mode == "jobs":
+            message = f"{model} has no batch jobs"
+            hint = f"leave out {order.spell('mode')} jobs, or name a model of openai, anthropic or gemini"
+            raise UsageError(message, hint=hint)
     spec = _spec(order, name, prompt, schema, models)
     mark = SourceMark(source.name, *_mark(source))
     prepared = Prepared(order, spec, source, mark, recipe, parts)

@@ -13,6 +13,7 @@ import msgspec
 from packmule.compose.parts import Parts
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow, ResultRow
+from packmule.engine.world import price_of
 from packmule.errors import PreflightError
 from packmule.exports import ResultRecord, write_records, write_results
 from packmule.store import Store, reads
@@ -98,7 +99,7 @@ def _capped(row: BatchRow) -> bool:
 def _prices(row: BatchRow, parts: Parts | None) -> dict[str, Any]:
     if parts is None:
         return {}
-    prices = {model: parts.endpoint(model).price for model in row.spec.models}
+    prices = {model: price_of(parts.endpoint(model), row.limits) for model in row.spec.models}
     return {
         model: {
             "input_per_million_usd": usd(price.input[0][1] * 10**6),

@@ -65,7 +65,7 @@ class Runner:
         self.unused_calls = self.told = 0
         self.vitals = Vitals(world.clock.now_s())
         self.recorder = Recorder(journal, epoch, threaded=threaded)
-                self.recorder.on_fatal = self.on_crash
+        self.recorder.on_fatal = self.on_crash
         cap = self.limits.max_cost
         stops = self.limits.on_budget == "stop"
         # What is held at rest lies in jobs that go on at their provider.

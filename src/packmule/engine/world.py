@@ -42,8 +42,13 @@ class World:
 
     def price(self, endpoint: Endpoint) -> Price:
         """What an attempt costs in the mode of now."""
-        face = endpoint.jobs() if self.limits.mode == "jobs" else None
-        return endpoint.price if face is None else discounted(endpoint.price, face.limits.discount)
+        return price_of(endpoint, self.limits)
 
 
-__all__ = ["ItemChange", "Recipe", "World"]
+def price_of(endpoint: Endpoint, limits: Limits) -> Price:
+    """The price of a model under these limits: in jobs mode that of its jobs."""
+    face = endpoint.jobs() if limits.mode == "jobs" else None
+    return endpoint.price if face is None else discounted(endpoint.price, face.limits.discount)
+
+
+__all__ = ["ItemChange", "Recipe", "World", "price_of"]
