@@ -108,3 +108,6 @@ class ScriptedEndpoint:
         """Nothing is said about limits."""
         del received
         return None
+
+    def jobs(self) -> None:
+        """It has no batch jobs."""
