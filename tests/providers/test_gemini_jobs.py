@@ -98,8 +98,8 @@ def test_what_is_asked_of_a_job_goes_to_its_address(base: str) -> None:
     assert CODEC.fetch(base, "batches/abc").url == f"{root}/abc"  # type: ignore[union-attr]
     request = CODEC.cancel(base, "batches/abc")
     assert (request.method, request.url) == ("POST", f"{root}/abc:cancel")
-    assert page(base, "").url == f"{root}?pageSize=100"
-    assert page(base, "a+b=").url == f"{root}?pageSize=100&pageToken=a%2Bb%3D"
+    assert page(base, "").url == f"{root}?pageSize=10"
+    assert page(base, "a+b=").url == f"{root}?pageSize=10&pageToken=a%2Bb%3D"
 
 
 @pytest.mark.parametrize("prefix", ["BATCH_STATE_", "JOB_STATE_"])

@@ -20,7 +20,6 @@ from packmule.providers.faults import malformed, sentence
 from packmule.providers.jobs_codec import (
     CANCELLED,
     LIMITS,
-    PAGE,
     JobsCodec,
     Page,
     count,
@@ -34,6 +33,8 @@ from packmule.providers.jobs_codec import (
 from packmule.providers.reading import Object, as_object, as_text
 
 KEY = "key"
+# Small, because no document says that a listing leaves out the results of the jobs that it names.
+PAGE = 10
 # The names of the SDK's JOB_STATE_… and of the wire's BATCH_STATE_….
 STATES = {
     "QUEUED": "running",
