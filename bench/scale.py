@@ -88,6 +88,9 @@ class StubEndpoint:
     def hint(self, received: Received) -> RateHint | None:
         del received
 
+    def jobs(self) -> None:
+        pass
+
 
 def yardstick() -> float:
     """CPU seconds of a fixed piece of work: objects, a dictionary, a sort, JSON."""

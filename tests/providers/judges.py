@@ -14,7 +14,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from anthropic.types import Message as AnthropicMessage
     from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
+    from anthropic.types.messages import MessageBatch, MessageBatchIndividualResponse
+    from anthropic.types.messages.batch_create_params import BatchCreateParams as AnthropicBatchParams
+    from google import genai
+    from google.genai import batches as google_batches
     from google.genai import types as google
+    from openai.types import Batch, FileObject
+    from openai.types.batch_create_params import BatchCreateParams
     from openai.types.chat import ChatCompletion
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 
@@ -55,6 +61,54 @@ def anthropic_answers(body: bytes) -> bytes:
 def gemini_answers(body: bytes) -> bytes:
     google.GenerateContentResponse.model_validate_json(body)
     return body
+
+
+def openai_batch(body: bytes) -> bytes:
+    Batch.model_validate_json(body)
+    return body
+
+
+def openai_file(body: bytes) -> bytes:
+    FileObject.model_validate_json(body)
+    return body
+
+
+def openai_accepts_batch(body: bytes) -> dict[str, Any]:
+    return _typed_dict_accepts(BatchCreateParams, body)
+
+
+def anthropic_batch(body: bytes) -> bytes:
+    MessageBatch.model_validate_json(body)
+    return body
+
+
+def anthropic_row(line: bytes) -> bytes:
+    MessageBatchIndividualResponse.model_validate_json(line)
+    return line
+
+
+def anthropic_accepts_batch(body: bytes) -> dict[str, Any]:
+    return _typed_dict_accepts(AnthropicBatchParams, body)
+
+
+def gemini_job(body: bytes) -> google.BatchJob:
+    """The operation as the SDK reads it."""
+    return google.BatchJob.model_validate(google_batches._BatchJob_from_mldev(msgspec.json.decode(body)))
+
+
+def gemini_states() -> set[str]:
+    return {state.value for state in google.JobState}
+
+
+def gemini_wants_batch(name: str, contents: Any, keys: list[str]) -> dict[str, Any]:
+    """The body that the SDK itself sends for such a job."""
+    requests = [{"contents": contents, "metadata": {"key": key}} for key in keys]
+    parameters = {"model": "gemini-2.5-flash", "src": {"inlined_requests": requests}, "config": {"display_name": name}}
+    model = google._CreateBatchJobParameters.model_validate(parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client = genai.Client(api_key="none")._api_client
+        return dict(google_batches._CreateBatchJobParameters_to_mldev(client, model))
 
 
 @cache

@@ -235,3 +235,30 @@ def test_the_bounds_and_hints_are_the_codecs() -> None:
     hint = endpoint.hint(Received(200, {"x-ratelimit-limit-requests": "5"}, b""))
     assert hint is not None
     assert hint.requests_limit == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "bytes_max"),
+    [
+        ("openai/gpt-5-mini", None, 200_000_000),
+        ("anthropic/claude-sonnet-4-5", None, 256_000_000),
+        ("gemini/gemini-2.5-pro", None, 20_000_000),
+        ("openai/gpt-5-mini", "https://gateway.example.com/v1", 200_000_000),
+        ("sim/small", None, 200_000_000),
+        ("sim/claude-x", None, 256_000_000),
+        ("sim/gemini-x", "http://localhost:8021", 20_000_000),
+    ],
+)
+def test_providers_with_batch_jobs_have_them_behind_any_address(
+    model: str, base_url: str | None, bytes_max: int
+) -> None:
+    jobs = found(model, KEYS, base_url).jobs()
+    assert jobs is not None
+    assert jobs.limits.bytes == bytes_max
+    assert jobs.limits.discount == (1, 2)
+    assert CANARY not in repr(jobs)
+
+
+@pytest.mark.parametrize("model", ["groq/llama-3.3-70b-versatile", "openrouter/openai/gpt-4.1", "ollama/llama3"])
+def test_other_providers_have_none(model: str) -> None:
+    assert found(model, free=True).jobs() is None

@@ -5,60 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-import struct
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from packmule.core.calls import Fault, Received, WireRequest
 from packmule.providers.transport import FAULT_BODY_MAX, HttpTransport
-
-Script = Callable[[Reader, Writer], Awaitable[None]]
+from tests.providers.sockets import Script, read_request, reset, served
 
 CANARY = "sk-CANARY-3141"
-
-
-async def read_request(reader: Reader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return await reader.readexactly(int(line[15:]))
-    return b""
-
-
-def reset(writer: Writer) -> None:
-    """Close so that the peer sees RST."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-@asynccontextmanager
-async def served(script: Script) -> AsyncIterator[int]:
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: Reader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await script(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def answering(raw: bytes, *, then_wait_s: float = 0.0) -> Script:
@@ -433,3 +389,90 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
     got = exchange(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"))
     assert isinstance(got, Received)
+
+
+def poured(
+    script: Script, *, timeout_s: float = 5.0, size_max: int = 10**9, **settings: float
+) -> tuple[Received | Fault, bytes]:
+    async def run() -> tuple[Received | Fault, bytes]:
+        async with served(script) as port:
+            transport, kept = HttpTransport(**settings), bytearray()  # type: ignore[arg-type]
+            try:
+                request = WireRequest("GET", f"http://127.0.0.1:{port}/f?key={CANARY}", {}, b"")
+                return await transport.fetch(request, kept.extend, timeout_s, size_max), bytes(kept)
+            finally:
+                await transport.close()
+
+    return asyncio.run(run())
+
+
+def test_a_fetched_body_goes_to_its_writer_and_not_into_memory() -> None:
+    body = bytes(range(256)) * 4_000
+    got, kept = poured(answering(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body), body_max=1_000)
+    assert isinstance(got, Received)
+    assert (got.status, got.body, kept) == (200, b"", body)
+
+
+@pytest.mark.parametrize(
+    "head", [b"content-length: 100\r\n\r\nhalf of", b"transfer-encoding: chunked\r\n\r\n7\r\nhalf of\r\n"]
+)
+def test_a_fetched_body_that_ends_early_is_cut(head: bytes) -> None:
+    got, kept = poured(answering(b"HTTP/1.1 200 OK\r\n" + head))
+    assert (fault(got).kind, kept) == ("cut", b"half of")
+
+
+def test_a_fetched_body_over_its_size_is_malformed_and_stops() -> None:
+    got, kept = poured(answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 300_000), size_max=100_000)
+    assert fault(got).kind == "malformed"
+    assert len(kept) <= 100_000
+
+
+def test_an_error_in_the_place_of_a_file_is_received_with_its_body_and_nothing_is_written() -> None:
+    got, kept = poured(answering(b"HTTP/1.1 404 No\r\ncontent-length: 4\r\n\r\ngone"))
+    assert isinstance(got, Received)
+    assert (got.status, got.body, kept) == (404, b"gone", b"")
+
+
+def test_a_fetch_has_a_second_more_for_every_megabyte_that_came() -> None:
+    async def generous(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(6):
+            writer.write(bytes(400_000))
+            await writer.drain()
+            await asyncio.sleep(0.15)
+
+    got, kept = poured(generous, timeout_s=0.3)
+    assert isinstance(got, Received), got
+    assert len(kept) == 2_400_000
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"])
+def test_a_fetch_from_a_server_that_falls_silent_is_a_timeout(head: bytes) -> None:
+    got, _ = poured(answering(head, then_wait_s=5), timeout_s=0.3)
+    assert (fault(got).kind, fault(got).outcome) == ("timeout", "unknown")
+
+
+def test_a_fetch_from_a_closed_port_was_not_sent() -> None:
+    async def run() -> Received | Fault:
+        transport = HttpTransport()
+        request = WireRequest("GET", f"http://127.0.0.1:{closed_port()}/", {}, b"")
+        got = await transport.fetch(request, bytearray().extend, 5, 10)
+        await transport.close()
+        return got
+
+    assert fault(asyncio.run(run())).outcome == "not_sent"
+
+
+def test_what_the_writer_raises_passes_through_a_fetch() -> None:
+    async def run() -> None:
+        def full(_: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        async with served(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")) as port:
+            transport = HttpTransport()
+            with pytest.raises(OSError, match="No space"):
+                await transport.fetch(WireRequest("GET", f"http://127.0.0.1:{port}/", {}, b""), full, 5, 10)
+            await transport.close()
+
+    asyncio.run(run())

@@ -5,7 +5,7 @@ Each has one shipped real part and one shipped fake; none is ever patched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +46,16 @@ class Transport(Protocol):
 
     async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
         """One HTTP request. `timeout_s` bounds the whole exchange. Redirects are not followed."""
+        ...
+
+    async def fetch(
+        self, request: WireRequest, write: Callable[[bytes], object], timeout_s: float, size_max: int
+    ) -> Received | Fault:
+        """The same for what is too large to be kept: the body of a success goes to `write`, piece by piece.
+
+        Its time is `timeout_s` and a second more for every MB that came; over `size_max` bytes it is a fault. Only
+        a body that ended whole gives a Received, with an empty body. Raises what `write` raises.
+        """
         ...
 
     async def close(self) -> None:

@@ -28,6 +28,8 @@ POLL_FIRST_S = 1.0
 POLL_GROWTH = 1.3
 POLL_MAX_S = 60.0
 PAGE = 500
+QUEUE_WAIT_S = 120.0
+_QUEUE_FULL = "token_limit_exceeded"  # OpenAI: more input tokens in open jobs than the account may have
 LATE = (50, 80)
 """Per cent of the time for which results are kept, after which it is said."""
 
@@ -228,6 +230,13 @@ class Driver:
     def _refused(self, job: Job, seen: JobSeen) -> None:
         """Nothing was done because of something in it: the bad lines fail, or the job is split until they are found."""
         self.move(job, "fail", seen.message)
+        if seen.message.startswith(_QUEUE_FULL):
+            self._tap.bucket(job.endpoint).pace.gate(
+                self._world.clock.now_s() + QUEUE_WAIT_S, "the provider's queue is full"
+            )
+            for line in job.lines.values():
+                self._land(job, line, Fault("stopped", "rejected", seen.message))
+            return
         bad = {n for n in seen.bad_lines if n in job.lines} or (set(job.lines) if len(job.lines) == 1 else set())
         rest = [line for n, line in job.lines.items() if n not in bad]
         half = len(rest) if bad else (len(rest) + 1) // 2

@@ -6,21 +6,21 @@ an error, as some proxies do) gets it struck out before anybody sees or stores t
 
 from __future__ import annotations
 
-import msgspec
-
 from packmule.core.calls import Answer, BlobSource, Bounds, Fault, RateHint, Received, Request, WireRequest
 from packmule.core.money import Price
 from packmule.core.ports import JobsFace, Transport
 from packmule.providers.codec import Codec
-from packmule.providers.keys import Key
-
-MASK = "***"
+from packmule.providers.jobs import JobsClient
+from packmule.providers.jobs_codec import JobsCodec
+from packmule.providers.keys import Key, without_key
 
 
 class ModelEndpoint:
     """Fulfils `core.ports.Endpoint`. `name` is the model's name on the wire, `base_url` where its provider lives."""
 
-    __slots__ = ("_codec", "_headers", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price")
+    __slots__ = (
+        "_codec", "_headers", "_jobs", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class ModelEndpoint:
         price: Price,
         growth_per_min: float | None,
         transport: Transport,
+        jobs: JobsCodec | None = None,
     ) -> None:
         self.model = model
         self.price = price
@@ -44,6 +45,7 @@ class ModelEndpoint:
         self._transport = transport
         self._headers = {"content-type": "application/json", "accept": "application/json"}
         self._headers |= codec.headers(key.reveal() if key is not None else None)
+        self._jobs = JobsClient(name, codec, jobs, base_url=base_url, key=key, transport=transport) if jobs else None
 
     def __repr__(self) -> str:
         return f"ModelEndpoint({self.model} at {self._url})"
@@ -69,7 +71,7 @@ class ModelEndpoint:
     async def send(self, body: bytes, timeout_s: float) -> Received | Fault:
         """One attempt on the wire."""
         request = WireRequest("POST", self._url, self._headers, body)
-        return self._without_key(await self._transport.send(request, timeout_s))
+        return without_key(self._key, await self._transport.send(request, timeout_s))
 
     def decode(self, received: Received) -> Answer | Fault:
         """Read an answer; pure."""
@@ -80,18 +82,5 @@ class ModelEndpoint:
         return self._codec.hint(received)
 
     def jobs(self) -> JobsFace | None:
-        """Its batch jobs."""
-        return None
-
-    def _without_key(self, got: Received | Fault) -> Received | Fault:
-        if self._key is None or not self._key.guessless:
-            return got
-        key = self._key.reveal()
-        if isinstance(got, Received):
-            if key.encode() not in got.body and key not in "\n".join(got.headers.values()):
-                return got
-            headers = {name: value.replace(key, MASK) for name, value in got.headers.items()}
-            return Received(got.status, headers, got.body.replace(key.encode(), MASK.encode()))
-        return msgspec.structs.replace(
-            got, message=got.message.replace(key, MASK), body=got.body.replace(key.encode(), MASK.encode())
-        )
+        """Its batch jobs, None where the provider has none that we speak."""
+        return self._jobs

@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
+
+from packmule.core.calls import Fault, Received
 from packmule.errors import KeyMissing, UsageError
 
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _FILE_MAX = 16_384
 SECRET_MIN = 16
+MASK = "***"
 
 
 class Key:
@@ -43,6 +47,23 @@ class Key:
     def guessless(self) -> bool:
         """Long enough that no honest answer holds it by chance; `EMPTY` or `ollama` is a placeholder and no secret."""
         return len(self._text) >= SECRET_MIN
+
+    def strike(self, data: bytes) -> bytes:
+        """The same bytes with this key struck out."""
+        return data.replace(self._text.encode(), MASK.encode()) if self.guessless else data
+
+
+def without_key(key: Key | None, got: Received | Fault) -> Received | Fault:
+    """What a server sent, with our own key struck out, which some proxies put into their errors."""
+    if key is None or not key.guessless:
+        return got
+    text = key.reveal()
+    if isinstance(got, Received):
+        if text.encode() not in got.body and text not in "\n".join(got.headers.values()):
+            return got
+        headers = {name: value.replace(text, MASK) for name, value in got.headers.items()}
+        return Received(got.status, headers, key.strike(got.body))
+    return msgspec.structs.replace(got, message=got.message.replace(text, MASK), body=key.strike(got.body))
 
 
 def find_key(names: tuple[str, ...], env: Mapping[str, str]) -> Key | None:

@@ -27,25 +27,42 @@ class Untrue(ValueError):
 
 def document(received: Received) -> Object | Fault:
     """The JSON object of a success; a fault when there is none, or when it holds an error."""
-    try:
-        value = _parse(received.body)
-    except (ValueError, RecursionError):
-        return malformed(received, _what(received.body))
-    if isinstance(value, list) and value and isinstance(value[0], dict) and value[0].get("error"):
-        value = value[0]
-    if not isinstance(value, dict):
-        return malformed(received, "JSON, but no object")
+    value = parsed(received)
+    if isinstance(value, Fault):
+        return value
     if value.get("error") or value.get("type") == "error":
         return cut(received, said_by(received.body).message or "no reason given")
     return value
 
 
-def _parse(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Half of a surrogate pair, which a paid answer may hold, is too much for msgspec; the stdlib reads it."""
+def parsed(received: Received) -> Object | Fault:
+    """The JSON object of a success, whatever it says; the first of a list where that is an error."""
+    try:
+        value = parse(received.body)
+    except (ValueError, RecursionError):
+        return malformed(received, _what(received.body))
+    if isinstance(value, list) and value and isinstance(value[0], dict) and value[0].get("error"):
+        value = value[0]
+    return value if isinstance(value, dict) else malformed(received, "JSON, but no object")
+
+
+def parse(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Any JSON. Raises ValueError, RecursionError.
+
+    Half of a surrogate pair, which a paid answer may hold, is too much for msgspec; the stdlib reads it.
+    """
     try:
         return msgspec.json.decode(body)
     except msgspec.MsgspecError:
         return json.loads(body.decode("utf-8"))
+
+
+def unparse(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """JSON again, half surrogates included."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
 
 
 def _what(body: bytes) -> str:

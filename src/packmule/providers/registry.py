@@ -14,7 +14,7 @@ from functools import cache
 
 from packmule.core.ports import Endpoint, Transport
 from packmule.errors import ModelUnknown, UsageError
-from packmule.providers import anthropic, gemini, openai
+from packmule.providers import anthropic, anthropic_jobs, gemini, gemini_jobs, openai, openai_jobs
 from packmule.providers.codec import Codec
 from packmule.providers.endpoint import ModelEndpoint
 from packmule.providers.keys import Key, checked_url, find_key, origin, require_key
@@ -72,6 +72,8 @@ PROVIDERS: dict[str, Provider] = {
     "lmstudio": _row("http://localhost:1234/v1", _COMPATIBLE, "LMSTUDIO", keyless=True),
     "sim": Provider(SIM_URL, _OPENAI, (), (), keyless=True),
 }
+# Who has batch jobs that we speak. A server of one's own that has none answers 404, and nothing is lost.
+JOBS = {"openai": openai_jobs.CODEC, "anthropic": anthropic_jobs.CODEC, "gemini": gemini_jobs.CODEC}
 ALIASES = {"google": "gemini", "claude": "anthropic", "x-ai": "xai", "mistralai": "mistral", "lm-studio": "lmstudio"}
 
 _BARE = (
@@ -128,6 +130,7 @@ def resolve(
         price=price,
         growth_per_min=provider.growth,
         transport=transport_for(owner),
+        jobs=JOBS.get(_spoken(name) if owner == "sim" else owner),
     )
 
 
@@ -145,12 +148,17 @@ def _base_url(owner: str, provider: Provider, env: Mapping[str, str], given: str
     return url, owner not in theirs
 
 
+def _spoken(name: str) -> str:
+    """Whose language the simulated provider speaks as this model."""
+    bare = name.lower()
+    return next(
+        (owner for head, owner in (("claude", "anthropic"), ("gemini", "gemini")) if bare.startswith(head)), "openai"
+    )
+
+
 def _codec(owner: str, provider: Provider, name: str, *, elsewhere: bool) -> Codec:
     if owner == "sim":
-        bare = name.lower()
-        if bare.startswith("claude"):
-            return anthropic.CODEC
-        return gemini.CODEC if bare.startswith("gemini") else provider.codec
+        return PROVIDERS[_spoken(name)].codec
     if owner == "openai" and elsewhere:
         # A gateway passes OpenAI's own reasoning models on, which refuse max_tokens; other servers know only that.
         return _OPENAI if is_openai_reasoning(name) else _COMPATIBLE

@@ -23,7 +23,8 @@ the request body would hold such a request back, and costs 60 µs a request: mor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -46,6 +47,8 @@ BODY_MAX = 64 * 2**20
 FAULT_BODY_MAX = 65_536
 CONNECT_TIMEOUT_S = 10.0
 POOL_IDLE_S = 4.0
+# What a slow line still carries: large bodies get a second for every so many bytes.
+BYTES_PER_S = 1_000_000
 
 # With its default read-ahead pyreqwest swallows a half-sent answer whole; without, what came is kept.
 _NO_READ_AHEAD = 0
@@ -85,10 +88,49 @@ class HttpTransport:
                 answering = True
                 headers = _headers(response)
                 if not await self._read(response, chunks, _declared(headers)):
-                    return self._too_large(chunks)
+                    return _too_large(self._body_max, chunks)
                 return Received(response.status, headers, b"".join(chunks))
         except PyreqwestError as error:
             return _fault(error, request, b"".join(chunks), answering=answering)
+
+    async def fetch(
+        self, request: WireRequest, write: Callable[[bytes], object], timeout_s: float, size_max: int
+    ) -> Received | Fault:
+        """One exchange whose success goes to `write`, piece by piece. Raises CancelledError and what `write` raises."""
+        try:
+            built = self._build(request, timeout_s + size_max / BYTES_PER_S)
+        except (BuilderError, ValueError):
+            return _unbuildable(request)
+        answering = False
+        try:
+            async with asyncio.timeout(timeout_s) as limit, built as response:
+                answering = True
+                return await self._pour(response, write, limit, size_max)
+        except TimeoutError:
+            said = "the answer of {host} did not end in time" if answering else "{host} gave no answer in time"
+            return Fault("timeout", "unknown", _sentence(said, request, []))
+        except PyreqwestError as error:
+            return _fault(error, request, b"", answering=answering)
+
+    async def _pour(
+        self, response: Response, write: Callable[[bytes], object], limit: asyncio.Timeout, size_max: int
+    ) -> Received | Fault:
+        headers = _headers(response)
+        if response.status // 100 != 2:  # noqa: PLR2004 - the class of successes
+            chunks: list[bytes] = []
+            if not await self._read(response, chunks, _declared(headers)):
+                return _too_large(self._body_max, chunks)
+            return Received(response.status, headers, b"".join(chunks))
+        size = 0
+        while (chunk := await response.body_reader.read_chunk()) is not None:
+            size += len(chunk)
+            if size > size_max:
+                return _too_large(size_max, [])
+            write(chunk.to_bytes())
+            limit.reschedule((limit.when() or 0.0) + len(chunk) / BYTES_PER_S)
+        if _declared(headers) not in {-1, size}:
+            return Fault("cut", "unknown", f"{size:,} bytes came of {_declared(headers):,}")
+        return Received(response.status, headers, b"")
 
     async def close(self) -> None:
         """Give back every connection. What is in flight ends as a `reset`; a later send opens a new client."""
@@ -122,9 +164,10 @@ class HttpTransport:
             chunks.append(chunk.to_bytes())
         return True
 
-    def _too_large(self, chunks: list[bytes]) -> Fault:
-        message = f"the answer is larger than {self._body_max:,} bytes"
-        return Fault("malformed", "unknown", message, body=_first_bytes(chunks))
+
+def _too_large(size_max: int, chunks: list[bytes]) -> Fault:
+    message = f"the answer is larger than {size_max:,} bytes"
+    return Fault("malformed", "unknown", message, body=_first_bytes(chunks))
 
 
 def _declared(headers: dict[str, str]) -> int:

@@ -5,6 +5,7 @@ Every fault becomes the Fault that a real transport gives for it on a real socke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from packmule.core.calls import Fault, FaultKind, Received, WireRequest
@@ -24,7 +25,9 @@ class SimTransport:
     async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
         """One exchange, bounded by `timeout_s` of the clock."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        path = urlsplit(request.url).path
+        parts = urlsplit(request.url)
+        headers["host"] = parts.netloc
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         delivery = await self._provider.handle(request.method, path, headers, request.body)
         if delivery.how == "refused":
             return Fault("connect", "not_sent", f"could not connect to {_HOST}: Connection refused")
@@ -34,6 +37,18 @@ class SimTransport:
             kept = delivery.body[: _dripped(delivery, timeout_s)]
             return Fault("timeout", "unknown", f"{_HOST} gave no answer in time", body=kept)
         return _arrived(delivery)
+
+    async def fetch(
+        self, request: WireRequest, write: Callable[[bytes], object], timeout_s: float, size_max: int
+    ) -> Received | Fault:
+        """One exchange whose success goes to `write`; everything is in memory here."""
+        got = await self.send(request, timeout_s)
+        if isinstance(got, Fault) or got.status // 100 != 2:  # noqa: PLR2004 - the class of successes
+            return got
+        if len(got.body) > size_max:
+            return Fault("malformed", "unknown", f"the answer is larger than {size_max:,} bytes")
+        write(got.body)
+        return Received(got.status, got.headers, b"")
 
     async def close(self) -> None:
         """There is nothing to give back."""
