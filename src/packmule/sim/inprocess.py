@@ -1,6 +1,6 @@
 """The provider behind the engine's own seam: no socket, and time is the clock that was passed in.
 
-Every fault becomes the Fault that a real transport gives for it on a real socket. Only the path of a URL matters.
+Every fault becomes the Fault that a real transport gives for it on a real socket. Only path and query of a URL matter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class SimTransport:
     async def send(self, request: WireRequest, timeout_s: float) -> Received | Fault:
         """One exchange, bounded by `timeout_s` of the clock."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        path = urlsplit(request.url).path
+        url = urlsplit(request.url)
+        path = f"{url.path}?{url.query}" if url.query else url.path
         delivery = await self._provider.handle(request.method, path, headers, request.body)
         if delivery.how == "refused":
             return Fault("connect", "not_sent", f"could not connect to {_HOST}: Connection refused")
