@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anthropic
@@ -12,11 +14,15 @@ import openai
 from google import genai
 from google.genai import types
 
+from packmule.sim.server import Server
+from tests.sim.harness import box
+
 OUTCOMES = ("succeeded", "errored", "expired", "canceled")
 PATIENCE_S = 20
 
 
 T = TypeVar("T")
+C = TypeVar("C", bound="OpenAIClient | AnthropicClient | GeminiClient")
 
 
 def wait_for(ask: Callable[[], T], done: Callable[[T], bool]) -> T:
@@ -26,6 +32,17 @@ def wait_for(ask: Callable[[], T], done: Callable[[T], bool]) -> T:
         assert time.monotonic() < until, f"still {got}"
         time.sleep(0.02)
     return got
+
+
+@contextmanager
+def served(client: type[C], toml: str = "", bill: Path | None = None) -> Iterator[tuple[Server, C]]:
+    """A provider and one vendor's client of it."""
+    with box(toml, bill) as server:
+        mine = client(f"http://127.0.0.1:{server.port}")
+        try:
+            yield server, mine
+        finally:
+            mine.sdk.close()
 
 
 def chat_line(name: str, text: str, **settings: Any) -> bytes:
@@ -61,7 +78,7 @@ class OpenAIClient:
     def cancel(self, job: str) -> None:
         self.sdk.batches.cancel(job)
 
-    def list(self) -> list[str]:
+    def listed(self) -> list[str]:
         return [job.id for job in self.sdk.batches.list(limit=2)]
 
     def lines(self, job: str) -> list[tuple[str, str, str]]:
@@ -110,11 +127,11 @@ class AnthropicClient:
     def cancel(self, job: str) -> None:
         self.sdk.messages.batches.cancel(job)
 
-    def list(self) -> list[str]:
+    def listed(self) -> list[str]:
         return [job.id for job in self.sdk.messages.batches.list(limit=2)]
 
     def lines(self, job: str) -> list[tuple[str, str, str]]:
-        found = []
+        found: list[tuple[str, str, str]] = []
         for row in self.sdk.messages.batches.results(job):
             text = ""
             if row.result.type == "succeeded":
@@ -154,7 +171,7 @@ class GeminiClient:
     def cancel(self, job: str) -> None:
         self.sdk.batches.cancel(name=job)
 
-    def list(self) -> list[str]:
+    def listed(self) -> list[str]:
         return [job.name or "" for job in self.sdk.batches.list(config={"page_size": 2})]
 
     def lines(self, job: str) -> list[tuple[str, str, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 from pathlib import Path
 from typing import Any
 
 import anthropic
-import httpx
 import openai
 import pytest
 from google.genai import errors as gemini_errors
@@ -17,7 +17,7 @@ from packmule.core.calls import Received, WireRequest
 from packmule.sim.bill import Billed, read_bill, read_lines
 from packmule.sim.inprocess import SimTransport
 from packmule.sim.provider import SimProvider
-from packmule.sim.scenario import Scenario
+from packmule.sim.scenario import Jobs, Scenario
 from packmule.sim.server import Server
 from packmule.testing.simloop import SimClock, run_simulated
 from tests.sim.harness import box, chat
@@ -28,6 +28,7 @@ from tests.sim.job_clients import (
     GeminiClient,
     OpenAIClient,
     chat_line,
+    served,
     wait_for,
 )
 
@@ -35,11 +36,20 @@ each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: clie
 
 
 def texts(count: int) -> dict[str, str]:
-    return {f"row-{n}": f"Describe river {n} in a sentence. It is long and cold." for n in range(count)}
+    return {
+        f"row-{n}": f"Summarize in one line: River {n} is long. It has {n + 9} bridges, and river {n} is cold."
+        for n in range(count)
+    }
 
 
-def base_of(server: Server) -> str:
-    return f"http://127.0.0.1:{server.port}"
+def asked(server: Server, path: str, body: Any = None) -> tuple[int, Any]:
+    """A GET, or a POST of JSON, without any client."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET" if body is None else "POST", path, body and json.dumps(body))
+    got = connection.getresponse()
+    found = got.status, json.loads(got.read())
+    connection.close()
+    return found
 
 
 def lines_of(server: Server) -> list[Billed]:
@@ -48,8 +58,7 @@ def lines_of(server: Server) -> list[Billed]:
 
 @each_client
 def test_a_job_is_worked_on_and_every_row_is_found_by_its_name(client: type[Client]) -> None:
-    with box() as server:
-        mine = client(base_of(server))
+    with served(client) as (server, mine):
         job = mine.create(texts(12))
         assert mine.state(job) in {"validating", "in_progress", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"}
         assert lines_of(server) == []
@@ -62,8 +71,7 @@ def test_a_job_is_worked_on_and_every_row_is_found_by_its_name(client: type[Clie
 
 @each_client
 def test_a_job_costs_half_of_what_calls_cost_and_each_line_once(client: type[Client]) -> None:
-    with box() as server:
-        mine = client(base_of(server))
+    with served(client) as (server, mine):
         job = mine.create(texts(9))
         mine.ended(job)
         for _ in range(3):
@@ -79,8 +87,7 @@ def test_a_job_costs_half_of_what_calls_cost_and_each_line_once(client: type[Cli
 
 @each_client
 def test_results_come_in_any_order_but_with_gemini_in_theirs(client: type[Client]) -> None:
-    with box() as server:
-        mine = client(base_of(server))
+    with served(client) as (_, mine):
         job = mine.create(texts(30))
         mine.ended(job)
         names = [name for name, _, _ in mine.lines(job)]
@@ -89,16 +96,14 @@ def test_results_come_in_any_order_but_with_gemini_in_theirs(client: type[Client
 
 @each_client
 def test_the_list_has_every_job_newest_first_over_all_pages(client: type[Client]) -> None:
-    with box() as server:
-        mine = client(base_of(server))
+    with served(client) as (_, mine):
         made = [mine.create(texts(2), f"mark-{n}") for n in range(5)]
-        assert mine.list() == made[::-1]
+        assert mine.listed() == made[::-1]
 
 
 @each_client
 def test_a_job_cancelled_at_once_does_nothing_and_costs_nothing(client: type[Client]) -> None:
-    with box("[jobs]\nduration_s = 2") as server:
-        mine = client(base_of(server))
+    with served(client, "[jobs]\nduration_s = 2") as (server, mine):
         job = mine.create(texts(6))
         mine.cancel(job)
         assert mine.state(job) in {"cancelling", "canceling", "JOB_STATE_RUNNING"}
@@ -109,8 +114,7 @@ def test_a_job_cancelled_at_once_does_nothing_and_costs_nothing(client: type[Cli
 
 @each_client
 def test_what_was_done_before_a_cancellation_is_kept_and_billed(client: type[Client]) -> None:
-    with box("[jobs]\nduration_s = 1.5") as server:
-        mine = client(base_of(server))
+    with served(client, "[jobs]\nduration_s = 1.5") as (server, mine):
         job = mine.create(texts(40))
         wait_for(lambda: mine.state(job), lambda state: state not in {"validating", "JOB_STATE_PENDING"})
         asyncio.run(asyncio.sleep(0.6))
@@ -124,8 +128,7 @@ def test_what_was_done_before_a_cancellation_is_kept_and_billed(client: type[Cli
 
 
 def test_openai_counts_while_it_works_and_refuses_to_cancel_what_is_over() -> None:
-    with box("[jobs]\nduration_s = 0.5") as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient, "[jobs]\nduration_s = 0.5") as (_, mine):
         job = mine.create(texts(10))
         counts = []
 
@@ -144,8 +147,7 @@ def test_openai_counts_while_it_works_and_refuses_to_cancel_what_is_over() -> No
 
 
 def test_openai_keeps_files_until_they_are_deleted() -> None:
-    with box() as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient) as (_, mine):
         content = chat_line("a", "Say a word.") + b"\n"
         made = mine.sdk.files.create(file=("sub-Ä 1.jsonl", content), purpose="batch")
         assert (made.filename, made.bytes, made.purpose) == ("sub-Ä 1.jsonl", len(content), "batch")
@@ -164,8 +166,7 @@ def test_openai_keeps_files_until_they_are_deleted() -> None:
 
 
 def test_anthropic_tells_no_counts_and_no_results_before_the_end() -> None:
-    with box("[jobs]\nduration_s = 0.6") as server:
-        mine = AnthropicClient(base_of(server))
+    with served(AnthropicClient, "[jobs]\nduration_s = 0.6") as (_, mine):
         job = mine.create(texts(4))
         asyncio.run(asyncio.sleep(0.3))
         seen = mine.sdk.messages.batches.retrieve(job)
@@ -181,16 +182,14 @@ def test_anthropic_tells_no_counts_and_no_results_before_the_end() -> None:
 
 
 def test_anthropic_pages_backwards_from_a_cursor() -> None:
-    with box() as server:
-        mine = AnthropicClient(base_of(server))
+    with served(AnthropicClient) as (_, mine):
         made = [mine.create(texts(1)) for _ in range(5)][::-1]
         page = mine.sdk.messages.batches.list(before_id=made[3], limit=2)
         assert ([job.id for job in page.data], page.has_more) == ([made[1], made[2]], True)
 
 
 def test_anthropic_looks_at_parameters_only_while_it_works() -> None:
-    with box() as server:
-        mine = AnthropicClient(base_of(server))
+    with served(AnthropicClient) as (server, mine):
         odd: Any = {"custom_id": "odd", "params": {"model": "small", "max_tokens": 0, "messages": []}}
         fine: Any = {
             "custom_id": "fine",
@@ -201,7 +200,7 @@ def test_anthropic_looks_at_parameters_only_while_it_works() -> None:
         rows = {name: (outcome, text) for name, outcome, text in mine.lines(job)}
         assert rows["fine"][0] == "succeeded"
         assert rows["odd"][0] == "errored"
-        assert "messages" in rows["odd"][1]
+        assert "max_tokens" in rows["odd"][1]
         assert [line.custom_id for line in lines_of(server)] == ["fine"]
 
 
@@ -211,21 +210,19 @@ def test_anthropic_looks_at_parameters_only_while_it_works() -> None:
         ([], "at least 1 item"),
         ([{"custom_id": "a b", "params": {}}], r"requests.0.custom_id: String should match pattern"),
         ([{"custom_id": "x" * 65, "params": {}}], r"requests.0.custom_id"),
-        ([{"custom_id": "a", "params": {}}, {"custom_id": "a", "params": {}}], r"requests.1.custom_id: 'a' is not unique"),
+        ([{"custom_id": "a", "params": {}}] * 2, r"requests.1.custom_id: 'a' is not unique"),
         ([{"custom_id": "a"}], r"requests.0.params: Field required"),
     ],
 )  # fmt: skip
 def test_anthropic_looks_at_names_when_a_job_is_made(requests: Any, said: str) -> None:
-    with box() as server:
-        mine = AnthropicClient(base_of(server))
+    with served(AnthropicClient) as (_, mine):
         with pytest.raises(anthropic.BadRequestError, match=said):
             mine.sdk.messages.batches.create(requests=requests)
-        assert mine.list() == []
+        assert mine.listed() == []
 
 
 def test_gemini_reads_what_its_client_sends_and_echoes_what_stood_beside() -> None:
-    with box() as server:
-        mine = GeminiClient(base_of(server))
+    with served(GeminiClient) as (server, mine):
         source: Any = [
             {
                 "contents": "The kettle leaks.",
@@ -247,28 +244,26 @@ def test_gemini_reads_what_its_client_sends_and_echoes_what_stood_beside() -> No
 
 
 def test_gemini_keeps_no_files_and_reads_a_creation_as_one_message() -> None:
-    with box() as server:
-        mine = GeminiClient(base_of(server))
+    with served(GeminiClient) as (server, mine):
         with pytest.raises(gemini_errors.ClientError, match="keeps no files"):
             mine.sdk.batches.create(model="small", src="files/abc", config={"display_name": "x"})
         with pytest.raises(gemini_errors.ClientError, match="keeps no files"):
             mine.sdk.files.upload(file=Path(__file__), config={"mime_type": "text/plain"})
         body = {"batch": {"display_name": "x", "input_config": {"requests": {"requests": [{"request": {"odd": 1}}]}}}}
-        got = httpx.post(f"{base_of(server)}/v1beta/models/small:batchGenerateContent", json=body)
-        assert (got.status_code, got.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
-        assert "requests[0]" in got.json()["error"]["message"]
-        assert httpx.get(f"{base_of(server)}/v1beta/batches").json() == {}
+        status, said = asked(server, "/v1beta/models/small:batchGenerateContent", body)
+        assert (status, said["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert "requests[0]" in said["error"]["message"]
+        assert asked(server, "/v1beta/batches") == (200, {})
 
 
 @each_client
 def test_what_is_not_there_is_not_found(client: type[Client]) -> None:
-    with box() as server:
-        mine = client(base_of(server))
+    with served(client) as (_, mine):
         missing = {"openai": "batch_x", "anthropic": "msgbatch_x", "gemini": "batches/x"}[client.vendor]
         for ask in (mine.state, mine.cancel):
             with pytest.raises((openai.NotFoundError, anthropic.NotFoundError, gemini_errors.ClientError)) as caught:
                 ask(missing)
-            assert getattr(caught.value, "status_code", None) or caught.value.code == 404  # type: ignore[union-attr]
+            assert "404" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -284,18 +279,17 @@ def test_what_is_not_there_is_not_found(client: type[Client]) -> None:
 def test_openai_refuses_a_creation_it_cannot_read(given: dict[str, Any], param: str) -> None:
     body = {"input_file_id": "file-x", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     with box() as server:
-        got = httpx.post(f"{base_of(server)}/v1/batches", json=body | given)
-        assert (got.status_code, got.json()["error"]["param"]) == (400, param)
+        status, said = asked(server, "/v1/batches", body | given)
+        assert (status, said["error"]["param"]) == (400, param)
         assert server.provider.log["jobs"] == []
 
 
 def test_the_log_says_how_many_jobs_were_made_and_that_nobody_called() -> None:
-    with box() as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient) as (server, mine):
         for size in (4, 4, 2):
             mine.create(texts(size))
-        log = httpx.get(f"{base_of(server)}/sim/log").json()
-        assert log == server.provider.log
+        status, log = asked(server, "/sim/log")
+        assert (status, log) == (200, server.provider.log)
         assert [job["lines"] for job in log["jobs"]] == [4, 4, 2]
         assert log["asked"] == {"upload": 3, "create": 3}
         mine.answer("Say a word.")
@@ -305,18 +299,15 @@ def test_the_log_says_how_many_jobs_were_made_and_that_nobody_called() -> None:
 def test_jobs_and_their_bill_outlive_the_providers_own_process(tmp_path: Path) -> None:
     bill = tmp_path / "bill.jsonl"
     slow = "[jobs]\nduration_s = 1"
-    with box(slow, bill) as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient, slow, bill) as (_, mine):
         job = mine.create(texts(8))
         kept = mine.sdk.files.create(file=("kept.jsonl", chat_line("a", "Say a word.")), purpose="batch").id
-    with box(slow, bill) as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient, slow, bill) as (_, mine):
         assert mine.ended(job) == "completed"
         rows = mine.lines(job)
         assert mine.sdk.files.retrieve(kept).filename == "kept.jsonl"
         mine.sdk.files.delete(kept)
-    with box(slow, bill) as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient, slow, bill) as (_, mine):
         assert mine.lines(job) == rows
         assert kept not in [file.id for file in mine.sdk.files.list()]
         assert mine.create(texts(8)) != job
@@ -325,22 +316,21 @@ def test_jobs_and_their_bill_outlive_the_providers_own_process(tmp_path: Path) -
 
 def test_a_line_that_was_billed_before_the_provider_died_is_not_billed_again(tmp_path: Path) -> None:
     bill = tmp_path / "bill.jsonl"
-    with box("", bill) as server:
-        mine = OpenAIClient(base_of(server))
+    with served(OpenAIClient, "", bill) as (_, mine):
         mine.ended(mine.create(texts(8)))
     whole = bill.read_bytes()
     bill.write_bytes(b"".join(whole.splitlines(keepends=True)[:3]) + b'{"request":"tor')
-    with box("", bill) as server:
-        OpenAIClient(base_of(server)).list()
+    with served(OpenAIClient, "", bill) as (_, mine):
+        mine.listed()
     assert bill.read_bytes() == whole
     assert read_bill(bill).calls == 8
 
 
 def test_a_job_that_nobody_asks_for_is_billed_all_the_same(tmp_path: Path) -> None:
     bill = tmp_path / "bill.jsonl"
-    with box("[jobs]\nduration_s = 0.1\ncreate_lost = 1", bill) as server:
+    with served(AnthropicClient, "[jobs]\nduration_s = 0.1\ncreate_lost = 1", bill) as (_, mine):
         with pytest.raises(anthropic.APIConnectionError):
-            AnthropicClient(base_of(server)).create(texts(3))
+            mine.create(texts(3))
         asyncio.run(asyncio.sleep(0.2))
     assert read_bill(bill).calls == 3
 
@@ -352,7 +342,7 @@ def test_a_job_says_what_a_call_says_byte_for_byte_without_a_socket_and_in_virtu
     async def run() -> tuple[dict[str, Any], dict[str, Any], SimProvider, float]:
         loop = asyncio.get_running_loop()
         clock = SimClock(loop)
-        provider = SimProvider(Scenario(jobs=Scenario().jobs.__class__(duration_s=7200)), clock)
+        provider = SimProvider(Scenario(jobs=Jobs(duration_s=7200)), clock)
         transport = SimTransport(provider, clock)
 
         async def send(method: str, path: str, body: bytes = b"", kind: str = "application/json") -> bytes:
@@ -361,10 +351,8 @@ def test_a_job_says_what_a_call_says_byte_for_byte_without_a_socket_and_in_virtu
             assert got.status == 200, got.body
             return got.body
 
-        form = (
-            b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\ncontent-disposition: form-data;'
-            b' name="file"; filename="f"\r\n\r\n' + line + b"\r\n--b--\r\n"
-        )
+        said = b"--b\r\nContent-Disposition: form-data; name="
+        form = said + b'"purpose"\r\n\r\nbatch\r\n' + said + b'"file"; filename="f"\r\n\r\n' + line + b"\r\n--b--\r\n"
         file = json.loads(await send("POST", "/files", form, "multipart/form-data; boundary=b"))["id"]
         order = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         job = json.loads(await send("POST", "/batches", json.dumps(order).encode()))["id"]

@@ -110,7 +110,8 @@ class GeminiJobs:
         del request
         results = self._store.results.get(job.id)
         shown = self._shown(job, now_us)
-        if results is None or not results.count("succeeded"):
+        # Of a job that failed there are no rows, and one that expired as a whole hands nothing out.
+        if results is None or results.count("expired") == len(results.rows):
             return Told(encoded(shown))
         output = {"inlinedResponses": {"inlinedResponses": [_response(row) for row in results.told]}}
         shown["metadata"]["output"] = output

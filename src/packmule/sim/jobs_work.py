@@ -84,10 +84,10 @@ class JobWork:
 
     def _answered(self, job: Job, wire: Wire, line: Line, number: int, ended_us: int) -> Done:
         asked = self.read(wire, job.model, line)
-        refused = asked if isinstance(asked, Refused) else self._work.poisoned(asked)
-        if isinstance(asked, Refused) or refused is not None:
-            assert refused is not None
-            return _errored(wire, line, refused)
+        if isinstance(asked, Refused):
+            return _errored(wire, line, asked)
+        if poison := self._work.poisoned(asked):
+            return _errored(wire, line, poison)
         digest = sha256(encoded(line.body)).digest()
         said = self._work.say(asked, digest)
         said = self._work.spoil(asked, said, chance_of(self._seed, "delivery", job.draw, number))

@@ -92,10 +92,10 @@ class SimProvider:
         path, _, query = path.partition("?")
         if (method, path) == ("GET", "/sim/log"):
             return Delivery(200, _JSON, encoded(self.log))
-        if found := self._jobs.find(method, path, headers):
-            return await self._job(found, f"{method} {path}?{query}".encode(), query, dict(headers), body)
         wire, model = self._route(path, headers)
         if wire is None:
+            if found := self._jobs.find(method, path, headers):
+                return await self._job(found, f"{method} {path}?{query}".encode(), query, dict(headers), body)
             return self._error(self._openai, 404, "", path=path)
         if method == "GET":
             return self._list(wire, headers)

@@ -19,7 +19,7 @@ from packmule.sim.provider import Delivery, SimProvider
 from packmule.sim.scenario import Scenario
 
 HEAD_MAX = 65_536
-BODY_MAX = 128 * 2**20
+BODY_MAX = 256 * 2**20
 DRIP_EVERY_S = 0.05
 _RST = struct.pack("ii", 1, 0)
 
