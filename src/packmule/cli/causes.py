@@ -14,7 +14,6 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import consent
 from packmule.cli.completing import complete_batches
-from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
@@ -39,8 +38,6 @@ def errors(
     store: o.StoreOption = None,
 ) -> None:
     """Why items failed, grouped by cause: how many, what they cost, samples, and whether a retry can help."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     causes = desk.causes(row)
@@ -118,4 +115,4 @@ def agree_to_round(chosen: Chosen, quote: Quote, *, yes: bool) -> None:
     price = "nobody knows for how much" if quote.likely is None else f"about {usd_short(quote.likely)} {quote.basis}"
     cap = "" if quote.cap is None else f"; cap {usd_short(quote.cap)}"
     say(f"{counted(chosen.count, 'item')} to retry, {price}{cap}")
-    consent(1 if quote.likely is None else max(1, quote.likely), agreed=quote.agreed, yes=yes)
+    consent(agreed=quote.agreed, yes=yes)

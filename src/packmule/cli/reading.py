@@ -11,7 +11,6 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument
-from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
@@ -29,8 +28,6 @@ LISTED = 1000
 
 def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """All batches of the store, newest first."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     rows = desk.newest(LISTED)
     if as_json:

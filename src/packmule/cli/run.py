@@ -13,11 +13,11 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.before import agree, announce
+from packmule.cli.before import agree, announce, say_dry
 from packmule.cli.budget import bounded, spelling
 from packmule.cli.completing import complete_models
 from packmule.cli.detached import begin_detached
-from packmule.cli.guard import Signalled, take_stdout
+from packmule.cli.guard import Signalled
 from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import say, say_error, standing, tell
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from packmule.cli.display import Mode
     from packmule.cli.machine import Reporter
     from packmule.compose import Desk, Keeper, Outcome, Prepared, Session
-
-FAILURES = 3
 
 
 def run(
@@ -122,8 +120,6 @@ def run(
 ) -> None:
     """Ask a model about every row of a file. The same command goes on where it stopped."""
     given = dict(locals())
-    if as_json:
-        take_stdout()
     untyped = settled(ctx)
     if budget is not None:
         given, untyped = typed_cap(given, untyped)
@@ -167,16 +163,15 @@ def run(
     refuse_other(keeper, desk)
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
-        _say_finished(desk, prepared, keeper)
-        return
-    likely = announce(prepared)
+        _say_finished(desk, prepared, keeper, as_json=as_json)
+    seen = announce(prepared)
     if dry_run:
-        say("A dry run: nothing was sent and nothing written.")
+        say_dry(desk, seen, prepared.existing, prepared.order.limits.max_cost, as_json=as_json)
         return
     if pilot is not None and not yes:
         check_detached(prepared.order.limits, detach=detach)
         say(ASKED_TWICE)
-    agree(prepared, likely, yes=yes)
+    agree(prepared, seen.items, yes=yes)
     if detach:
         if keeper is not None:
             # The child keeps it.
@@ -215,11 +210,14 @@ def drive(
     outcome = session.finish(ending)
     _say_end(outcome, desk)
     say_kept(keeper, outcome.row)
-    if reporter is not None:
-        reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
+    code = EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row)
+    if as_json:
+        from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
+
+        write_done(desk, outcome.row, outcome.out_dir, code if number is None else 128 + number)
     if number is not None:
         raise Signalled(number)
-    raise typer.Exit(EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row))
+    raise typer.Exit(code)
 
 
 def _reporter(desk: Desk, session: Session) -> Reporter:
@@ -282,7 +280,7 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
         raise UsageError(message) from None
 
 
-def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None:
+def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None, *, as_json: bool) -> None:
     row = prepared.existing
     assert row is not None
     if keeper is not None:
@@ -298,7 +296,17 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None
     tell(str(folder / "results.jsonl"))
     if row.failed or row.blocked:
         _say_retry(row)
-        raise typer.Exit(FAILURES)
+    end_over(desk, row, folder, as_json=as_json)
+
+
+def end_over(desk: Desk, row: BatchRow, folder: Path | None = None, *, as_json: bool) -> None:
+    """Leave with the code of a batch that was over before this command; for programs with its last record."""
+    there = folder or (Path(row.out_dir) if row.out_dir else None)
+    if as_json:
+        from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
+
+        write_done(desk, row, there, code_of(row))
+    raise typer.Exit(code_of(row))
 
 
 def _say_edited(*, changed: bool) -> None:

@@ -9,7 +9,6 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.guard import take_stdout
 from packmule.cli.say import say, standing, tell, when
 from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
@@ -61,8 +60,6 @@ def wait(
 
 def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """How a batch stands, in a few lines, and what to type next."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     progress = desk.progress(row)
