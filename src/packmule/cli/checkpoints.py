@@ -10,7 +10,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.reading import print_table, show_row, table_of
+from packmule.cli.reading import add_row, print_table, show_row, table_of
 from packmule.cli.say import say, tell
 from packmule.cli.steering import cancel_row
 from packmule.config import store_path
@@ -40,10 +40,10 @@ def list_(store: o.StoreOption = None) -> None:
     for line in found:
         file = "" if line.file is None else _near(line.file)
         if line.trouble:
-            table.add_row(line.id, file, f"{line.status}: {line.trouble}", "", "", "")
+            add_row(table, line.id, file, f"{line.status}: {line.trouble}", "", "", "")
             continue
         done = f"{line.done:,}/{line.total:,}"
-        table.add_row(line.id, file, line.status, done, usd_short(line.cost), duration(line.age_s))
+        add_row(table, line.id, file, line.status, done, usd_short(line.cost), duration(line.age_s))
     print_table(table)
 
 

@@ -20,7 +20,7 @@ from packmule.cli.detached import begin_detached
 from packmule.cli.guard import Signalled
 from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
-from packmule.cli.say import say, say_error, standing, tell
+from packmule.cli.say import one_line, say, say_error, standing, tell
 from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
@@ -346,7 +346,7 @@ def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) ->
         say(f"Go on with the same command{higher}, or: packmule resume {row.id}{more}")
     if row.failed or row.blocked:
         for reason, count in failures:
-            say(f"  {count:,} x {reason}")
+            say(f"  {count:,} x {one_line(reason)}")
         _say_retry(row)
     if row.unknown:
         say(f"{usd_short(row.unknown)} may have been billed for lost answers: packmule unknown {row.id}")
