@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 _KEYS = re.compile(
-    r"(?i:\bbearer\s+)[-+./~\w]{16,}|(?<![-\w])(?:sk|gsk|csk|xai|tgp)[-_](?=[-\w]*\d)[-\w]{12,}|(?<![-\w])AIza[-\w]{10,}"
+    r"(?i:\bbearer\s+)[-+./~\w]{16,}|(?<!\w)(?:sk|gsk|csk|xai|tgp)[-_](?=[-\w]*\d)[-\w]{12,}|(?<!\w)AIza[-\w]{10,}"
 )
 """Narrow: a row called pk-1 and a file called sk-report.csv must still be named."""
 

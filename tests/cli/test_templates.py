@@ -83,6 +83,8 @@ def test_flags_override_the_template(folder: Path) -> None:
         ("prompt: [1]\n", ["t.yaml: prompt"]),
         ("limit: few\n", ["t.yaml: limit"]),
         ("max_cost: 0\n", ["t.yaml: max_cost 0 is not above zero"]),
+        ("prompt: x\nmodel: a\nprompt: y\n", ["t.yaml, line 3, column 1: the key 'prompt' stands here"]),
+        ("timeout: 1:30\n", ["t.yaml: timeout: '1:30' is not a number"]),
         ("prompt: 'x\n", ["t.yaml, line", "not valid YAML"]),
         ("prompt: x\nmodel: sim/small\nschema: {type: nothing}\n", ["not a valid JSON Schema"]),
     ],

@@ -103,3 +103,22 @@ def test_a_runner_that_was_killed_left_a_batch_to_go_on_with_later(tmp_path: Pat
     os.kill(launch["pid"], signal.SIGKILL)
     assert packmule(tmp_path, "wait").code == 75
     assert "is not running: interrupted" in packmule(tmp_path, "pause").err
+
+
+@pytest.mark.parametrize(
+    "key", ["sk-proj-abcdefghij1234567890", "gsk_abcdefghij1234567890", "AIzaSyA-1234567890abcdef"]
+)
+def test_a_key_pasted_into_another_setting_is_not_echoed(tmp_path: Path, key: str) -> None:
+    rows(tmp_path, 2)
+    for text in (f"defaults:\n  model: {key}\n", f"batch: {key}\n", f"defaults:\n  rpm: {key}\n", f"{key}: x\n"):
+        (tmp_path / "packmule.yaml").write_text(text)
+        said = packmule(tmp_path, *ASK, "--json")
+        assert said.code in {2, 6}, said.err
+        assert "***" in said.err
+        assert key not in said.err + said.out
+    assert key not in packmule(tmp_path, "config", "show").out
+    (tmp_path / "packmule.yaml").unlink()
+    for words in (("--model", key), ("--limit", key), ("--max-cost", key), ("--progress", key), (f"--{key}",)):
+        said = packmule(tmp_path, *ASK, *words, "--json")
+        assert said.code in {2, 6}, said.err
+        assert key not in said.err + said.out
