@@ -9,6 +9,7 @@ import typer
 
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
+from packmule.config import dashed
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
@@ -38,6 +39,9 @@ def announce(prepared: Prepared) -> Foreseen:
 
 def agree(prepared: Prepared, items: int, *, yes: bool) -> None:
     """Consent to a run over so many items."""
+    if items and not yes and not prepared.agreed and prepared.unspoken:
+        words = ", ".join(map(dashed, sorted(prepared.unspoken)))
+        say(f"Note: only a file says {words}, and a file agrees to nothing; type it yourself, or add --yes")
     consent(agreed=prepared.agreed or not items, yes=yes)
 
 

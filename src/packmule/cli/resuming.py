@@ -11,7 +11,8 @@ from packmule.cli.before import agree, say_dry
 from packmule.cli.budget import spelling
 from packmule.cli.run import drive, end_over
 from packmule.cli.say import say, standing
-from packmule.config import Order, limits_of, store_path
+from packmule.config import CONSENT, Order, limits_of, store_path
+from packmule.core.batch import Limits
 from packmule.core.money import usd_short
 from packmule.core.words import counted
 from packmule.errors import UsageError
@@ -36,7 +37,9 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         say(f"Note: {note}")
     found = compose.find_batch(checkpoint, given["store"], os.environ)
     if found is None:
-        order.limits = limits_of(checkpoint.packmule.limits, given, spelling(given))
+        old, plain = checkpoint.packmule.limits, Limits()
+        order.limits = limits_of(old, given, spelling(given))
+        order.unspoken = frozenset(n for n in CONSENT if getattr(old, n) != getattr(plain, n) and not given[n])
         _carry_over(path, keeper, checkpoint, order, given)
         return
     desk, row = found

@@ -21,7 +21,7 @@ from packmule.cli.guard import Signalled
 from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
 from packmule.cli.say import one_line, say, say_error, standing, tell
-from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, without_settings
+from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, unspoken, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
@@ -146,6 +146,7 @@ def run(
         sim_scenario=sim_scenario,
         pace=ctx.obj or 1.0,  # the demo types this command too, and may be in a hurry
         settled=untyped,
+        unspoken=unspoken(untyped),
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
