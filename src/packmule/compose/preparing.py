@@ -23,6 +23,7 @@ from packmule.core.calls import Message, Request, TextPart
 from packmule.core.money import usd_short
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
+from packmule.core.states import BATCH_OVER
 from packmule.core.words import counted
 from packmule.engine.world import Recipe
 from packmule.errors import SourceError, UsageError
@@ -37,7 +38,6 @@ from packmule.store import Store, batches
 from packmule.views.estimate import Calls, Estimate, Sample, estimate, take_sample
 
 Action = Literal["new", "resume", "extend", "finished"]
-_OVER = {"completed", "cancelled"}
 _SPELT = {"key_column": "key", "models": "model"}
 
 
@@ -279,7 +279,7 @@ def _look_back(prepared: Prepared, store: Store) -> None:
     if prepared.order.fresh:
         return
     same = batches.of_identity(store, identity(prepared.spec, prepared.mark))
-    unfinished = [row for row in same if row.state not in _OVER]
+    unfinished = [row for row in same if row.state not in BATCH_OVER]
     finished = [row for row in same if row.state == "completed"]
     if unfinished:
         prepared.action, prepared.existing = "resume", unfinished[0]
