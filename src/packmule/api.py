@@ -208,6 +208,8 @@ class Batch:
         tpm: float | None = None,
         retry_count: int | None = None,
         retry_delay: float | None = None,
+        retry_backoff: float | None = None,
+        retry_on: tuple[str, ...] | None = None,
         retries_invalid: int | None = None,
         timeout: float | None = None,
         outage_limit: float | None = None,

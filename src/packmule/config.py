@@ -25,6 +25,9 @@ PER_MILLION_TOKENS = 10**6
 MOST_DOLLARS = 1_000_000
 MOST_PRICE = 10_000
 
+CONSENT = frozenset({"max_cost", "price_in", "price_out", "free"})
+"""Limits by which a person agrees to spend: a cap, or the word that it costs nothing or so much."""
+
 
 @dataclass(slots=True)
 class Order:
@@ -32,7 +35,8 @@ class Order:
 
     `pace` is how long a second lasts; other than 1 in a demonstration only.
     `settled` names what nobody said now: it comes from a settings file, the environment or a template, and changes
-    no cap of a batch that exists.
+    no cap of a batch that exists. `unspoken` names those of CONSENT that only a file of the project, a template or a
+    checkpoint says: they hold, but they agree to nothing.
     """
 
     items: Any
@@ -56,6 +60,7 @@ class Order:
     sim_scenario: Path | None = None
     pace: float = 1.0
     settled: frozenset[str] = frozenset()
+    unspoken: frozenset[str] = frozenset()
     command: str = ""
     stdin: Any = None
     spell: Callable[[str], str] = lambda name: f"--{name.replace('_', '-')}"

@@ -22,19 +22,31 @@ Foreign errors are translated where they enter: sqlite in `store`, HTTP in `prov
 
 from __future__ import annotations
 
+import re
+
+_KEYS = re.compile(
+    r"(?i:\bbearer\s+)[-+./~\w]{16,}|(?<!\w)(?:sk|gsk|csk|xai|tgp)[-_](?=[-\w]*\d)[-\w]{12,}|(?<!\w)AIza[-\w]{10,}"
+)
+"""Narrow: a row called pk-1 and a file called sk-report.csv must still be named."""
+
+
+def masked(text: str) -> str:
+    """The text, with what looks like a provider's key as ***: it was pasted where another word belongs."""
+    return _KEYS.sub("***", text)
+
 
 class PackmuleError(Exception):
     """Root of every error packmule raises on purpose.
 
-    `hint` is what to do next, one sentence or command; `exit_code` is what the command line returns.
+    `hint` is what to do next, one sentence or command; `exit_code` is what the command line returns. What looks like a
+    key is masked in both.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = masked(message), masked(hint)
+        super().__init__(self.message)
 
 
 class UsageError(PackmuleError):

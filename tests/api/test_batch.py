@@ -274,3 +274,17 @@ def test_a_cancelled_coroutine_stops_its_batch_and_frees_the_loop_at_once(tmp_pa
 
 def test_only_what_is_meant_for_people_is_listed() -> None:
     assert set(dir(packmule)) == set(packmule.__all__)
+
+
+def test_settings_files_are_the_command_lines_and_every_limit_is_a_parameter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "packmule.yaml").write_text("defaults: {concurrency: 3, nonsense: 1}\n")
+    (tmp_path / "bad.toml").write_text("[faults]\nstatus_500 = 1.0\n")
+    rules = {"retry_on": ("timeout",), "retry_backoff": 3.0, "retry_delay": 0.0}
+    found = batch(tmp_path, TEXTS[:2], sim_scenario=tmp_path / "bad.toml", **rules).run()
+    assert [r.attempts for r in found] == [1, 1]
+    assert (found.batch.limits.concurrency, found.batch.limits.retry_backoff) == (16, 3.0)
+    with pytest.raises(packmule.UsageError, match="retry_on"):
+        batch(tmp_path, retry_on=("nonsense",))

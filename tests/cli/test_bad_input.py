@@ -307,14 +307,22 @@ def test_a_module_that_leaves_when_it_is_imported(tmp_path: Path) -> None:
     refused(tmp_path, "run", "rows.csv", "--recipe", "leaves.py:r", *MODEL, "-o", "out", code=2, says="SystemExit")
 
 
-def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "rows.csv", *MODEL, "-o", "out", "--prompt"),
+        ("run", "rows.csv", *ASK, "--checkpoint"),
+        ("set", "--concurrency", "3", "--reason"),
+        ("show",),
+    ],
+)
+def test_words_that_are_not_utf_8(tmp_path: Path, words: tuple[str, ...]) -> None:
     rows(tmp_path, 1)
-    words = [sys.executable, "-m", "packmule", "run", "rows.csv", *MODEL, "-o", "out", "--prompt"]
-    done = subprocess.run(
-        [*map(os.fsencode, words), b"Say \xff {text}"], cwd=tmp_path, capture_output=True, env=CLEAN, check=False
-    )
+    assert packmule(tmp_path, "run", "rows.csv", *ASK).code == 0
+    command = [*map(os.fsencode, (sys.executable, "-m", "packmule", *words)), b"Say \xff {text}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=CLEAN, check=False)
     assert done.returncode == 2
-    assert b"half a character" in done.stderr
+    assert b"packmule: 'Say \\udcff {text}' holds bytes that are not UTF-8 text" in done.stderr
 
 
 def test_a_sim_model_at_an_address_is_a_server_and_needs_consent(tmp_path: Path) -> None:

@@ -325,6 +325,25 @@ def test_batches_and_files_are_listed_damaged_ones_too(tmp_path: Path) -> None:
     assert found["batch_id"] in packmule(tmp_path, "batch", "show", "f.json").out
 
 
+def test_without_a_store_the_files_of_this_folder_are_listed_and_other_json_is_not(tmp_path: Path) -> None:
+    found = stopped(tmp_path)
+    shutil.rmtree(tmp_path / ".packmule")
+    (tmp_path / "half.json").write_bytes((tmp_path / "f.json").read_bytes()[:300])
+    (tmp_path / "data.json").write_text('[{"id": 1}]')
+    lines = listing(tmp_path).out.splitlines()[1:]
+    assert len(lines) == 2
+    assert lines[0].startswith(found["batch_id"])
+    assert "f.json" in lines[0]
+    assert "half.json" in lines[1]
+    assert "damaged" in lines[1]
+    (record,) = map(json.loads, packmule(tmp_path, "batch", "list", "--json").out.splitlines())
+    first, damaged = record["items"]
+    assert (first["batch_id"], first["file"], first["total"]) == (found["batch_id"], "f.json", 40)
+    assert first["done"] == found["progress"]["completed"]
+    assert float(first["cost_usd"]) == found["cost_so_far"]
+    assert (damaged["batch_id"], damaged["cost_usd"], damaged["status"]) == (None, None, "damaged")
+
+
 def test_cancelling_by_file_and_by_id(tmp_path: Path) -> None:
     found = stopped(tmp_path)
     said = packmule(tmp_path, "batch", "cancel", "f.json")

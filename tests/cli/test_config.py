@@ -444,6 +444,12 @@ def test_settings_do_not_reach_a_batch_that_goes_on_from_a_checkpoint(folder: Pa
         ("defaults:\n  model: [a\n", ["packmule.yaml, line 3, column 1", "not valid YAML"]),
         ("defaults:\n\tmodel: a\n", ["packmule.yaml, line 2, column 1", "not valid YAML"]),
         ("- a\n", ["packmule.yaml: it must hold keys and values"]),
+        ("defaults:\n  rpm: 1\n  rpm: 2\n", ["packmule.yaml, line 3, column 3: the key 'rpm'", "Keep one of them."]),
+        ("defaults: {}\nbatch: {}\ndefaults: {}\n", ["packmule.yaml, line 3, column 1: the key 'defaults'"]),
+        ("defaults:\n  timeout: 1:30\n", ["packmule.yaml: defaults.timeout: '1:30' is not a number"]),
+        ("defaults:\n  concurrency: 010\n", ["packmule.yaml: defaults.concurrency: '010' is not a whole number"]),
+        ("defaults:\n  max_cost: 1:30\n", ["packmule.yaml: defaults.max_cost", "1:30"]),
+        ("defaults:\n  ? [a]\n  : b\n", ["packmule.yaml, line 2, column 5", "not valid YAML"]),
     ],
 )
 def test_a_slip_is_named_with_file_and_key(folder: Path, text: str, words: list[str]) -> None:

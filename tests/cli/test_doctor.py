@@ -113,11 +113,12 @@ def completed(folder: Path, words: str, env: dict[str, str] | None = None) -> li
 def test_the_shell_completes_batches_and_models(tmp_path: Path) -> None:
     rows(tmp_path, 1)
     assert completed(tmp_path, "packmule show ba") == []
-    packmule(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL)
+    packmule(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL, "--checkpoint", "c.json")
     batch = packmule(tmp_path, "show").out.split()[0]
-    for command in ("show", "resume", "retry", "stop", "set", "template save"):
+    for command in ("show", "resume", "retry", "stop", "set", "template save", "batch show", "batch cancel"):
         assert completed(tmp_path, f"packmule {command} ba") == [batch], command
     assert completed(tmp_path, "packmule show x") == []
+    assert completed(tmp_path, "packmule batch cancel c") == ["c.json"]
     assert "sim/small" in completed(tmp_path, "packmule run --model sim/")
     assert "openai/gpt-5-mini" in completed(tmp_path, "packmule run --model openai/gpt-5")
 

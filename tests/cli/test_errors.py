@@ -162,11 +162,11 @@ def test_an_unknown_word_names_the_causes_there_are_and_changes_nothing(tmp_path
     assert "round" not in packmule(tmp_path, "logs").out
 
 
-@pytest.mark.parametrize("only", ["timeout", "a0", "blocked", "skipped"])
-def test_words_that_choose_nothing_say_so(tmp_path: Path, only: str) -> None:
+@pytest.mark.parametrize("only", ["timeout", "a0", "blocked", "skipped", "", " , "])
+def test_words_that_choose_nothing_are_refused(tmp_path: Path, only: str) -> None:
     failed(tmp_path)
     said = packmule(tmp_path, "retry", "--only", only)
-    assert said.code == 0
+    assert said.code == 2
     assert f"nothing to retry by --only {only}" in said.err
     assert "server_error (2)" in said.err
 
@@ -177,6 +177,40 @@ def test_an_item_named_with_a_comma_can_be_chosen(tmp_path: Path) -> None:
     packmule(tmp_path, *RUN, "--sim-scenario", "trouble.toml")
     assert "1 item to retry" in packmule(tmp_path, "retry", "--only", "x,y").err
     assert states(tmp_path) == {"x,y": "completed", "x": "failed", "z": "completed"}
+
+
+EVIL = "a\nb\tc\x1b[31md\u202ee"
+ESCAPED = r"a\nb\tc\x1b[31md\u202ee"
+
+
+def test_a_key_that_would_break_a_line_or_steer_the_terminal_is_shown_in_escapes(tmp_path: Path) -> None:
+    lines = [
+        {"id": EVIL, "text": "number 1"},
+        {"id": "b\n\x1b]0;x\x07", "text": "number 2 x"},
+        {"id": "c", "text": "good"},
+    ]
+    (tmp_path / "[red]x\nx.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "trouble.toml").write_text(TROUBLE)
+    words = ("run", "[red]x\nx.jsonl", *RUN[2:], "--sim-scenario", "trouble.toml")
+    assert packmule(tmp_path, *words).code == 3
+    found = packmule(tmp_path, "errors")
+    assert f"  sample   {ESCAPED}: the provider" in found.out
+    listed = packmule(tmp_path, "list").out
+    assert "[red]x\\nx.jsonl" in listed
+    assert len(listed.splitlines()) == 2
+    (lost,) = packmule(tmp_path, "unknown").out.splitlines()
+    assert lost.startswith("b\\n\\x1b]0;x\\x07\tcall 1")
+    assert "source   [red]x\\nx.jsonl\n" in packmule(tmp_path, "show").out
+    assert json.loads(packmule(tmp_path, "errors", "--json").out)["items"][0]["samples"][0]["key"] == EVIL
+    assert "\x1b" not in found.out + listed
+
+
+def test_a_reason_of_several_lines_is_one_line_of_a_log(tmp_path: Path) -> None:
+    rows(tmp_path, 30)
+    packmule(tmp_path, *RUN, "--max-output-tokens", "60", "--concurrency", "2", "--max-cost", "0.0007")
+    said = packmule(tmp_path, "set", "--concurrency", "3", "--reason", "one\ntwo")
+    assert r"(one\ntwo)" in said.err
+    assert r"(one\ntwo)" in packmule(tmp_path, "logs").out
 
 
 def test_another_model_is_priced_by_its_own_price_before_anything_is_asked(tmp_path: Path) -> None:

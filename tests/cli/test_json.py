@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
 
 RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--json")
@@ -56,6 +58,64 @@ def test_a_refusal_is_one_record_with_its_kind(tmp_path: Path) -> None:
     assert error["error"]["kind"] == "source_error"
     assert "nothing" in error["error"]["message"]
     assert error["error"]["retryable"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run", "rows.csv", "--nope"), "no such option: --nope"),
+        (("run", "rows.csv", "--limit", "few"), "'--limit'"),
+        (("run", "rows.csv", "--progress", "loud"), "'--progress'"),
+        (("show",), "no such option: --json"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_words_that_are_not_understood_are_one_record_too(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    rows(tmp_path, 2)
+    said = packmule(tmp_path, *words, "--json")
+    (error,) = records(said.out)
+    assert said.code == 2 == error["error"]["exit_code"]
+    assert error["error"]["kind"] == "usage_error"
+    assert says in error["error"]["message"]
+    assert len([line for line in said.lines if line.startswith("packmule: ")]) == 1
+
+
+def test_a_slip_in_a_settings_file_is_one_record_too(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    (tmp_path / "packmule.yaml").write_text("defaults:\n  modle: x\n")
+    said = packmule(tmp_path, *RUN)
+    (error,) = records(said.out)
+    assert said.code == 2
+    assert "defaults.modle" in error["error"]["message"]
+
+
+def test_a_dry_run_is_one_record_of_its_estimate(tmp_path: Path) -> None:
+    rows(tmp_path, 12)
+    said = packmule(tmp_path, *RUN, "--dry-run", "--max-cost", "2")
+    (found,) = records(said.out)
+    assert said.code == 0
+    assert (found["event"], found["items"], found["batch_id"]) == ("estimate", 12, None)
+    low, likely, high, cap = (Decimal(found["cost"][f"{name}_usd"]) for name in ("low", "likely", "high", "cap"))
+    assert 0 < low <= likely <= high
+    assert cap == 2
+    assert found["price"]["source"] == "sim"
+    assert "The lamp number 0" in found["first_prompt"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_batch_says_its_last_record_again(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    (tmp_path / "bad.toml").write_text("[[fail]]\npattern = 'number 1'\nstatus = 400\n")
+    words = (*RUN, "--sim-scenario", "bad.toml", "--checkpoint", "c.json")
+    first = records(packmule(tmp_path, *words).out)[-1]
+    assert first["exit_code"] == 3
+    for again in (words, ("resume", "--json"), ("run", "--resume", "c.json", "--json")):
+        said = packmule(tmp_path, *again)
+        (done,) = records(said.out)
+        assert said.code == 3, said.err
+        assert {**done, "at": ""} == {**first, "at": ""}
+    (dry,) = records(packmule(tmp_path, *words, "--dry-run").out)
+    assert (dry["items"], dry["batch_id"]) == (0, first["batch_id"])
 
 
 def test_what_is_read_comes_as_records_too(tmp_path: Path) -> None:

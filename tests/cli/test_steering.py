@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from packmule.compose import Again, Desk, resume
 from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
 
 RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--concurrency", "2")
@@ -113,3 +115,15 @@ def test_logs_follow_until_the_end(tmp_path: Path) -> None:
         followed = packmule(tmp_path, "logs", "-f")
         assert followed.code == 0
     assert followed.out.rstrip().splitlines()[-1].endswith("completed")
+
+
+def test_a_batch_that_another_process_finished_meanwhile_is_finished(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    packmule(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL, "--pilot", "1")
+    desk = Desk(tmp_path / ".packmule/store.db")
+    seen = desk.find(None)
+    assert packmule(tmp_path, "resume").code == 0
+    session = resume(desk, seen, Again(seen.limits), "test")
+    ending = asyncio.run(session.drive())
+    assert (ending.state, ending.reason) == ("completed", "done")
+    assert session.finish(ending).row.completed == 3

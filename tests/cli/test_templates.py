@@ -53,6 +53,21 @@ def test_a_saved_template_asks_the_same_of_other_rows(folder: Path) -> None:
     assert text.splitlines()[1:] == (folder / "u.yaml").read_text().splitlines()[1:]
 
 
+def test_stated_prices_go_along(folder: Path) -> None:
+    words = ("run", "rows.csv", "--prompt", PROMPT, "-m", "sim/small", "-o", "out")
+    assert packmule(folder, *words, "--price-in", "0.25", "--price-out", "12").code == 0
+    packmule(folder, "template", "save", "batch", "t.yaml")
+    assert "price_in: '0.25'\nprice_out: '12.00'\n" in (folder / "t.yaml").read_text()
+    said = packmule(folder, "run", "--template", "t.yaml", "rows.csv", "--fresh")
+    assert said.code == 0, said.err
+    assert "$0.25 in, $12.00 out per million tokens (stated" in said.err
+    assert "t.yaml: price_in" in use(folder, "prompt: x\nmodel: sim/small\nprice_in: much\n")
+    assert "t.yaml: free" in use(folder, "prompt: x\nmodel: sim/small\nfree: 1\n")
+    packmule(folder, *words, "--free", "--fresh")
+    packmule(folder, "template", "save", packmule(folder, "show").out.split()[0], "u.yaml")
+    assert "free: true\n" in (folder / "u.yaml").read_text()
+
+
 def test_the_same_words_with_the_template_go_on_with_the_batch(folder: Path) -> None:
     packmule(folder, *ORDER)
     packmule(folder, "template", "save", "batch", "t.yaml")
@@ -83,6 +98,8 @@ def test_flags_override_the_template(folder: Path) -> None:
         ("prompt: [1]\n", ["t.yaml: prompt"]),
         ("limit: few\n", ["t.yaml: limit"]),
         ("max_cost: 0\n", ["t.yaml: max_cost 0 is not above zero"]),
+        ("prompt: x\nmodel: a\nprompt: y\n", ["t.yaml, line 3, column 1: the key 'prompt' stands here"]),
+        ("timeout: 1:30\n", ["t.yaml: timeout: '1:30' is not a number"]),
         ("prompt: 'x\n", ["t.yaml, line", "not valid YAML"]),
         ("prompt: x\nmodel: sim/small\nschema: {type: nothing}\n", ["not a valid JSON Schema"]),
     ],

@@ -9,43 +9,45 @@ import typer
 
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
+from packmule.config import dashed
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import ConsentNeeded
-from packmule.views.estimate import Estimate, Sample, price_of_rest
+from packmule.views.estimate import Estimate, Foreseen, Sample, price_of_rest
 
 if TYPE_CHECKING:
-    from packmule.compose import Prepared
+    from packmule.compose import Desk, Prepared
 
 SHOWN_PROMPT = 600
-NOTHING = 0
-"""There is nothing to do, so there is nothing to agree to."""
 _VERBS = {"resume": "resuming", "extend": "extending", "finished": "finished already:"}
 
 
-def announce(prepared: Prepared) -> int:
-    """Say what is to be done and what it may cost; returns the likely cost in picodollars, 1 where nobody knows."""
+def announce(prepared: Prepared) -> Foreseen:
+    """Say what is to be done and what it may cost."""
     row = prepared.existing
     if row is not None:
         say(f"{_VERBS[prepared.action]} {row.id}: {standing(row)}")
     if prepared.differs:
         say(f"A new batch: it differs from {prepared.differs[0]}")
     if prepared.action == "finished":
-        return NOTHING
+        return Foreseen(0, 0)
     if prepared.action == "resume" and row is not None and row.ingested and row.completed:
         return _say_rest(prepared, row)
     return _say_card(prepared)
 
 
-def agree(prepared: Prepared, likely: int, *, yes: bool) -> None:
-    """Consent to a run."""
-    consent(likely, agreed=prepared.agreed, yes=yes)
+def agree(prepared: Prepared, items: int, *, yes: bool) -> None:
+    """Consent to a run over so many items."""
+    if items and not yes and not prepared.agreed and prepared.unspoken:
+        words = ", ".join(map(dashed, sorted(prepared.unspoken)))
+        say(f"Note: only a file says {words}, and a file agrees to nothing; type it yourself, or add --yes")
+    consent(agreed=prepared.agreed or not items, yes=yes)
 
 
-def consent(likely: int, *, agreed: bool, yes: bool) -> None:
+def consent(*, agreed: bool, yes: bool) -> None:
     """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
-    if yes or agreed or likely == NOTHING:
+    if yes or agreed:
         return
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         message = "this costs money, and nobody has agreed to it"
@@ -60,17 +62,25 @@ def consent(likely: int, *, agreed: bool, yes: bool) -> None:
         raise ConsentNeeded(message)
 
 
-def _say_rest(prepared: Prepared, row: BatchRow) -> int:
+def say_dry(desk: Desk, seen: Foreseen, row: BatchRow | None, cap: int | None, *, as_json: bool) -> None:
+    """The end of a dry run; for programs with all that was said."""
+    say("A dry run: nothing was sent and nothing written.")
+    if as_json:
+        from packmule.cli.machine import write_estimate  # noqa: PLC0415 - only with --json
+
+        write_estimate(desk, seen, row, cap)
+
+
+def _say_rest(prepared: Prepared, row: BatchRow) -> Foreseen:
     for note in prepared.kept:
         say(f"Note: {note}")
     rest = price_of_rest(row)
-    if rest is None:
-        return NOTHING
-    say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
-    return max(1, rest)
+    if rest is not None:
+        say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
+    return Foreseen(row.pending, rest, notes=tuple(prepared.kept))
 
 
-def _say_card(prepared: Prepared) -> int:
+def _say_card(prepared: Prepared) -> Foreseen:
     """First prompt, items, low-likely-high, the price and where it is from."""
     sample = prepared.sample()
     guess = prepared.estimate(sample)
@@ -82,9 +92,10 @@ def _say_card(prepared: Prepared) -> int:
         say(f"Note: {note}")
     if guess is None:
         say(f"{counted(sample.items, 'item')}; the recipe names its models itself, so there is no estimate")
-        return 1
-    _say_estimate(prepared, sample, guess)
-    return max(1, guess.likely) if guess.items else NOTHING
+    else:
+        _say_estimate(prepared, sample, guess)
+    likely = None if guess is None else guess.likely
+    return Foreseen(sample.items, likely, guess, first, tuple(prepared.notes))
 
 
 def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:

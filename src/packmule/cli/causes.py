@@ -14,12 +14,12 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.before import consent
 from packmule.cli.completing import complete_batches
-from packmule.cli.guard import take_stdout
-from packmule.cli.say import say, standing, tell
+from packmule.cli.say import one_line, say, standing, tell
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
+from packmule.errors import UsageError
 from packmule.views.causes import Cause
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ def errors(
     store: o.StoreOption = None,
 ) -> None:
     """Why items failed, grouped by cause: how many, what they cost, samples, and whether a retry can help."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     causes = desk.causes(row)
@@ -88,7 +86,7 @@ def _tell_cause(row: BatchRow, cause: Cause, *, first: bool) -> None:
     lost = f", {usd_short(cause.unknown)} may have been billed for lost answers" if cause.unknown else ""
     tell(f"  burnt    {usd_short(cause.cost)}{lost}")
     for key, reason in cause.samples:
-        tell(f"  sample   {key}: {_line(reason)}")
+        tell(f"  sample   {one_line(key)}: {_line(reason)}")
     if not first:
         return
     tell(f"  retry    {cause.verdict.sentence}")
@@ -101,21 +99,24 @@ def _line(text: str) -> str:
     return flat if len(flat) <= SAMPLE_CHARS else f"{flat[:SAMPLE_CHARS]} ..."
 
 
-def nothing_chosen(desk: Desk, row: BatchRow, only: list[str]) -> str:
-    """Why a new round has nothing to do, in a sentence."""
+def say_nothing_chosen(desk: Desk, row: BatchRow, only: list[str] | None) -> None:
+    """Why a new round has nothing to do. Raises UsageError where that is because of the words given."""
     rest = f"; {row.pending:,} still to do: packmule resume {row.id}" if row.pending else ""
-    if only:
-        there = compose.causes_there_are(desk.causes(row).names)
-        return f"{row.id} has nothing to retry by --only {','.join(only)}: {there}{rest}"
-    out = "what --where and --skip left out stays out"
-    return f"{row.id} has nothing to retry: {standing(row)} ({out}){rest}"
+    if not only:
+        out = "what --where and --skip left out stays out"
+        say(f"{row.id} has nothing to retry: {standing(row)} ({out}){rest}")
+        return
+    there = compose.causes_there_are(desk.causes(row).names)
+    words = one_line(",".join(only)) or "''"
+    message = f"{row.id} has nothing to retry by --only {words}: {there}{rest}"
+    raise UsageError(message, hint=f"packmule errors {row.id} shows what failed")
 
 
 def agree_to_round(chosen: Chosen, quote: Quote, *, yes: bool) -> None:
     """Say what will be asked again and what it may cost; the same consent as for a run."""
     if chosen.idle:
-        say(f"Note: nothing to retry by {', '.join(chosen.idle)}")
+        say(f"Note: nothing to retry by {one_line(', '.join(chosen.idle))}")
     price = "nobody knows for how much" if quote.likely is None else f"about {usd_short(quote.likely)} {quote.basis}"
     cap = "" if quote.cap is None else f"; cap {usd_short(quote.cap)}"
     say(f"{counted(chosen.count, 'item')} to retry, {price}{cap}")
-    consent(1 if quote.likely is None else max(1, quote.likely), agreed=quote.agreed, yes=yes)
+    consent(agreed=quote.agreed, yes=yes)

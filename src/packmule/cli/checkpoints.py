@@ -10,28 +10,34 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.reading import print_table, show_row, table_of
+from packmule.cli.completing import complete_named
+from packmule.cli.reading import add_row, print_table, show_row, table_of
 from packmule.cli.say import say, tell
 from packmule.cli.steering import cancel_row
 from packmule.config import store_path
-from packmule.core.money import usd_short
+from packmule.core.money import usd, usd_short
 from packmule.core.words import counted
 
 if TYPE_CHECKING:
-    from packmule.compose import Checkpoint, Desk
+    from packmule.compose import Checkpoint, Desk, Listed
     from packmule.core.rows import BatchRow
 
 batch = typer.Typer(help="Batches and their checkpoint files.", no_args_is_help=True, rich_markup_mode=None)
-Named = Annotated[str, typer.Argument(help="Batch id, a part of it, or a checkpoint file.")]
+Named = Annotated[
+    str, typer.Argument(help="Batch id, a part of it, or a checkpoint file.", autocompletion=complete_named)
+]
 
 
 @batch.command("list")
-def list_(store: o.StoreOption = None) -> None:
+def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """All batches of the store and all checkpoint files that are known, damaged ones too."""
     from packmule.views.wording import duration  # noqa: PLC0415 - lazy, so that --help is quick
 
     path = store_path(store, os.environ)
-    found = compose.listed(compose.Desk(path, create=False) if path.exists() else None)
+    now_us, found = compose.listed(compose.Desk(path, create=False) if path.exists() else None)
+    if as_json:
+        _list_records(now_us, found)
+        return
     if not found:
         say(f"there is no batch in {path} and no checkpoint here yet")
         return
@@ -40,11 +46,31 @@ def list_(store: o.StoreOption = None) -> None:
     for line in found:
         file = "" if line.file is None else _near(line.file)
         if line.trouble:
-            table.add_row(line.id, file, f"{line.status}: {line.trouble}", "", "", "")
+            add_row(table, line.id, file, f"{line.status}: {line.trouble}", "", "", "")
             continue
         done = f"{line.done:,}/{line.total:,}"
-        table.add_row(line.id, file, line.status, done, usd_short(line.cost), duration(line.age_s))
+        add_row(table, line.id, file, line.status, done, usd_short(line.cost), duration(line.age_s))
     print_table(table)
+
+
+def _list_records(now_us: int, found: list[Listed]) -> None:
+    from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+    from packmule.views.records import time_text  # noqa: PLC0415
+
+    items = [
+        {
+            "batch_id": None if line.trouble else line.id,
+            "file": None if line.file is None else str(line.file),
+            "status": line.status,
+            "done": None if line.trouble else line.done,
+            "total": None if line.trouble else line.total,
+            "cost_usd": None if line.trouble else usd(line.cost),
+            "age_s": None if line.trouble else line.age_s,
+            "trouble": line.trouble or None,
+        }
+        for line in found
+    ]
+    records().write({"v": 1, "as_of": time_text(now_us), "items": items, "next": None, "truncated": False})
 
 
 @batch.command("show")

@@ -12,7 +12,7 @@ import typer
 from packmule.cli.say import say, tell
 from packmule.compose.setting_files import DOTENV, PROJECT, project_file, read_settings, user_file
 from packmule.compose.settings import TABLE, shown_variable
-from packmule.errors import OutputError
+from packmule.errors import OutputError, masked
 
 config = typer.Typer(help="Settings: what they are, where they come from.", no_args_is_help=True)
 STARTER = (PROJECT, "example.csv")
@@ -31,7 +31,7 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="Say where each v
         found = settings.found.get(setting.name)
         value = setting.default if found is None else found.value
         source = "default" if found is None else found.origin
-        tell(_line(setting.paths[0], _text(value), source if origin else ""))
+        tell(_line(setting.paths[0], masked(_text(value)), source if origin else ""))
     for name, variable in sorted(settings.variables.items()):
         tell(_line(name, shown_variable(name, variable), variable.origin if origin else ""))
 
@@ -54,7 +54,7 @@ def set_(
 
     place = project_file() or Path(PROJECT)
     where, written = set_key(place, key, value)
-    say(f"{place}: {where} is {written}")
+    say(f"{place}: {where} is {masked(written)}")
 
 
 def init() -> None:

@@ -18,7 +18,7 @@ from rich.live import Live
 
 from packmule.cli.controls import Controls
 from packmule.cli.keys import Keys, keys_of_terminal
-from packmule.cli.say import say
+from packmule.cli.say import one_line, say
 from packmule.cli.screen.detailed import compact, detailed, rows_for
 from packmule.cli.screen.errors import error_lines
 from packmule.cli.screen.glyphs import glyphs_for
@@ -154,7 +154,7 @@ class Display:
         for id_, _, kind, data in self._desk.events(self._row, self._told):
             self._told = id_
             if kind in WARNINGS:
-                say(f"Warning: {event_text(kind, data)}.")
+                say(f"Warning: {one_line(event_text(kind, data))}.")
 
     def _draw(self, progress: Progress) -> None:
         self._controls.see(progress)

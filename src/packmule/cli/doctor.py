@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -44,7 +43,9 @@ def doctor(
             tell(f"{finding.state:8} {finding.check:9} {finding.text}{f'; {finding.todo}' if finding.todo else ''}")
     problems = sum(finding.state == "problem" for finding in findings)
     if as_json:
-        tell(json.dumps({"v": 1, "problems": problems, "checks": [asdict(finding) for finding in findings]}))
+        from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+
+        records().write({"v": 1, "problems": problems, "checks": [asdict(finding) for finding in findings]})
     raise typer.Exit(PROBLEM if problems else 0)
 
 

@@ -10,11 +10,10 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.causes import BatchArgument, agree_to_round, nothing_chosen
+from packmule.cli.causes import BatchArgument, agree_to_round, say_nothing_chosen
 from packmule.cli.completing import complete_batches, complete_models
-from packmule.cli.guard import take_stdout
-from packmule.cli.run import drive
-from packmule.cli.say import say, standing, tell, when
+from packmule.cli.run import drive, end_over
+from packmule.cli.say import one_line, say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
@@ -57,13 +56,11 @@ def resume(
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
     given = dict(locals())
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
     if row.state in compose.OVER:
         say(f"{row.id} is {row.state}: {standing(row)}")
-        return
+        end_over(desk, row, as_json=as_json)
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
     keeper = compose.Keeper(checkpoint) if checkpoint is not None else None
@@ -110,12 +107,12 @@ def retry(
     settings = Round(priced=stated, model=model, timeout_s=timeout, max_output_tokens=max_output_tokens)
     chosen = compose.choose(desk, row, only or ())
     if chosen.count == 0:
-        say(nothing_chosen(desk, row, only or []))
+        say_nothing_chosen(desk, row, only)
         return
     agree_to_round(chosen, compose.quoted(desk, row, again, settings, chosen), yes=yes)
     session, count = compose.retry(desk, row, again, WHO, settings, chosen)
     if count == 0:
-        say(nothing_chosen(desk, desk.now(row), only or []))
+        say_nothing_chosen(desk, desk.now(row), only)
         return
     say(f"round {session.row.round.number} of {row.id}: {counted(count, 'item')} to ask again")
     drive(desk, session, mode=progress)
@@ -140,7 +137,8 @@ def unknown(
         call = f"call {attempt.number + 1}, attempt {attempt.nth + 1}"
         worst = f"at most ${usd(attempt.worst)}"
         reason = f"{attempt.fault}: {attempt.message}"
-        tell(f"{attempt.key}\t{call}\t{attempt.model}\t{when(attempt.started_at)}\t{worst}\t{reason}")
+        cells = one_line(attempt.key), call, attempt.model, when(attempt.started_at), worst, one_line(reason)
+        tell("\t".join(cells))
     say(f"{counted(len(attempts), 'attempt')}, at most {usd_short(row.unknown)} in all")
     if write_off:
         say(f"{usd_short(desk.write_off(row))} written off")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -11,12 +12,15 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from packmule.cli.say import say_error
-from packmule.errors import PackmuleError
+import typer
+
+from packmule.cli.say import say, say_error
+from packmule.errors import PackmuleError, UsageError
 
 INTERRUPTED = 130
 OUT_OF_SPACE = 75
-_records_wanted: list[bool] = []
+HELP = "Usage: "
+"""How the parser's error begins that is no error: the help of a command that was given no words."""
 
 
 class Signalled(Exception):
@@ -31,28 +35,23 @@ def guarded() -> int:
     """Run the app; returns the exit code."""
     os.umask(0o077)
     _open_streams()
+    if _wants_records():
+        # Before anything is read, so that a slip in the words or in a settings file is a record too.
+        from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+
+        records()
     try:
-        from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
-
-        app(standalone_mode=True, prog_name="packmule")
+        return _run()
     except PackmuleError as error:
-        say_error(error.message, error.hint)
-        if _records_wanted:
-            from packmule.cli.machine import write_error  # noqa: PLC0415 - only with --json
-
-            write_error(error)
-        return error.exit_code
+        return _refuse(error)
+    except typer.TyperException as error:
+        return _refuse_words(error)
     except Signalled as end:
         die_by(end.number)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-        if code == INTERRUPTED:
-            # Outside a run: a run takes signals over, and dies by them.
-            say_error("interrupted; nothing was on its way", "")
-        return code
+        return end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
-        say_error("interrupted; nothing was on its way", "")
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output has left; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,19 +59,59 @@ def guarded() -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             return _bug(error)
-        say_error("no space is left where standard output or a file goes; what was recorded is safe", "make room")
-        return OUT_OF_SPACE
+        full = "no space is left where standard output or a file goes; what was recorded is safe"
+        return _refuse(_ending(OUT_OF_SPACE, full, "make room"))
     except BaseException as error:  # noqa: BLE001 - the last resort
         return _bug(error)
     return 0
 
 
-def take_stdout() -> None:
-    """From now on standard output is for records only, refusals included."""
-    from packmule.cli.machine import records  # noqa: PLC0415 - only with --json
+def _run() -> int:
+    from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
 
-    records()
-    _records_wanted.append(True)
+    for word in sys.argv[1:]:
+        if any("\ud800" <= char <= "\udfff" for char in word):
+            message = f"{word!a} holds bytes that are not UTF-8 text"
+            raise UsageError(message, hint="type it again, or give the file another name")
+    code = app(standalone_mode=False, prog_name="packmule")
+    # Outside a run: a run takes signals over, and dies by them.
+    return _interrupted() if code == INTERRUPTED else code or 0
+
+
+def _wants_records() -> bool:
+    return "--json" in sys.argv[1:] and "--help" not in sys.argv[1:]
+
+
+def _refuse(error: PackmuleError) -> int:
+    """One sentence for people, one record for programs, and the code for both."""
+    say_error(error.message, error.hint)
+    if _wants_records():
+        from packmule.cli.machine import write_error  # noqa: PLC0415 - only with --json
+
+        with contextlib.suppress(OSError):
+            # Standard output may be what is full; the code says it then.
+            write_error(error)
+    return error.exit_code
+
+
+def _refuse_words(error: typer.TyperException) -> int:
+    """What the parser did not understand, said as every other refusal."""
+    said = error.format_message()
+    if said.startswith(HELP):
+        say(said)
+        return UsageError.exit_code
+    path = getattr(getattr(error, "ctx", None), "command_path", "packmule")
+    return _refuse(UsageError(said[0].lower() + said[1:], hint=f"{path} --help shows what there is"))
+
+
+def _ending(code: int, message: str, hint: str = "") -> PackmuleError:
+    error = PackmuleError(message, hint=hint)
+    error.exit_code = code
+    return error
+
+
+def _interrupted() -> int:
+    return _refuse(_ending(INTERRUPTED, "interrupted; nothing was on its way"))
 
 
 def _open_streams() -> None:
@@ -100,8 +139,7 @@ def _bug(error: BaseException) -> int:
     while isinstance(leaf, BaseExceptionGroup):
         leaf = leaf.exceptions[0]
     if isinstance(leaf, PackmuleError):
-        say_error(leaf.message, leaf.hint)
-        return leaf.exit_code
+        return _refuse(leaf)
     text = "".join(traceback.format_exception(error))
     for name, value in os.environ.items():
         if value and len(value) >= 8 and any(word in name for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):  # noqa: PLR2004
@@ -109,8 +147,5 @@ def _bug(error: BaseException) -> int:
     fd, path = tempfile.mkstemp(prefix="packmule-", suffix=".log")
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
-    say_error(
-        f"a mistake of packmule's own ({type(leaf).__name__}); what was recorded is safe",
-        f"the same command goes on; please report {Path(path)}",
-    )
-    return 1
+    said = f"a mistake of packmule's own ({type(leaf).__name__}); what was recorded is safe"
+    return _refuse(PackmuleError(said, hint=f"the same command goes on; please report {Path(path)}"))

@@ -2,7 +2,7 @@
 
 It is taken at the level of the file descriptor, so that a print in a recipe cannot spoil it; what people read goes to
 standard error. A run writes `launch` once the batch is on disk, `progress` at most once a second and on change,
-`warning`, and `done` as its last line; a refusal is one `error`.
+`warning`, and `done` as its last line; a dry run writes one `estimate`, a refusal one `error`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from packmule.core.endings import code_of
+from packmule import compose
 from packmule.core.rows import BatchRow
 from packmule.errors import PackmuleError
+from packmule.views.estimate import Foreseen
 from packmule.views.events import WARNINGS, event_text
-from packmule.views.records import progress_record, record
+from packmule.views.records import estimate_record, progress_record, record
 
 if TYPE_CHECKING:
     from packmule.compose import Desk
@@ -59,14 +60,30 @@ def write_error(error: PackmuleError) -> None:
     """The refusal as a record: `kind` is one of the exception tree's names."""
     kind = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(error).__name__).lstrip("_")
     retryable = error.exit_code == RETRYABLE
-    said = {"kind": kind, "message": error.message, "hint": error.hint or None, "retryable": retryable}
-    records().write({"v": 1, "error": said})
+    # A file's name may be no text.
+    message, hint = (text.encode(errors="backslashreplace").decode() for text in (error.message, error.hint))
+    said = {"kind": kind, "message": message, "hint": hint or None, "retryable": retryable}
+    records().write({"v": 1, "error": {**said, "exit_code": error.exit_code}})
 
 
 def launch(row: BatchRow, pid: int, store: Path, at_us: int, **more: object) -> dict[str, Any]:
     """Said once the batch is on disk and can be steered."""
     place = {"batch_id": row.id, "pid": pid, "store": str(store), "total": row.total, "pending": row.pending}
     return record("launch", at_us, **place, **more)
+
+
+def write_done(desk: Desk, row: BatchRow, folder: Path | None, code: int) -> None:
+    """The last line of a run, also of one that had nothing left to do; `folder` holds its results."""
+    said = progress_record(desk.progress(row))
+    kept = {name: said[name] for name in ("batch_id", "state", "reason", "counts", "cost", "tokens")}
+    outputs = [] if folder is None else [str(folder / name) for name in compose.RESULT_FILES]
+    records().write(record("done", desk.utc_us(), **kept, outputs=outputs, exit_code=code))
+
+
+def write_estimate(desk: Desk, seen: Foreseen, row: BatchRow | None, cap: int | None) -> None:
+    """All that a dry run has to say."""
+    said = estimate_record(seen, None if row is None else row.id, cap)
+    records().write(record("estimate", desk.utc_us(), **said))
 
 
 class Reporter:
@@ -88,12 +105,6 @@ class Reporter:
         self._over.set()
         self._thread.join()
         self._warnings()
-
-    def done(self, row: BatchRow, outputs: list[str]) -> None:
-        """The last line."""
-        said = progress_record(self._desk.progress(row))
-        kept = {name: said[name] for name in ("batch_id", "state", "reason", "counts", "cost", "tokens")}
-        records().write(record("done", self._desk.utc_us(), **kept, outputs=outputs, exit_code=code_of(row)))
 
     def _run(self) -> None:
         while not self._over.is_set():

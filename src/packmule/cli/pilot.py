@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from packmule.cli.say import say
+from packmule.cli.say import one_line, say
 from packmule.core.batch import Limits, cap_of
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
@@ -89,10 +89,10 @@ def _say(measured: Measured, causes: list[Cause], outputs: list[tuple[str, str]]
     say(f"  in all   about {usd_short(measured.likely)}{span} for {measured.left:,} more")
     say(f"  latency  p50 {short(measured.p50_s)}, p95 {short(measured.p95_s)}")
     for cause in causes:
-        say(f"  failed   {cause.count:,} x {cause.name}: {cause.shown}")
+        say(f"  failed   {cause.count:,} x {cause.name}: {one_line(cause.shown)}")
     for key, output in outputs:
         shown = output if len(output) <= OUTPUT_CHARS else f"{output[:OUTPUT_CHARS]} ..."
-        say(f"  output   {key}: {shown}")
+        say(f"  output   {one_line(key)}: {shown}")
 
 
 def _confirm(question: str) -> bool:

@@ -11,8 +11,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument
-from packmule.cli.guard import take_stdout
-from packmule.cli.say import say, standing, tell, when
+from packmule.cli.say import one_line, say, standing, tell, when
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
@@ -29,8 +28,6 @@ LISTED = 1000
 
 def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """All batches of the store, newest first."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     rows = desk.newest(LISTED)
     if as_json:
@@ -47,7 +44,7 @@ def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
         models = ", ".join(row.spec.models) or row.spec.recipe
         done = f"{row.completed:,}/{row.total:,}"
         name = Path(row.source.name).name
-        table.add_row(row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
+        add_row(table, row.id, state, done, failed, usd_short(row.settled), models, name, when(row.created_at))
     print_table(table)
 
 
@@ -70,7 +67,7 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     """The lines of `show`."""
     tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
     tell(f"  {standing(row)}")
-    tell(f"  source   {row.source.name}")
+    tell(f"  source   {one_line(row.source.name)}")
     tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")
     cap = row.limits.max_cost
     tell(f"  money    {usd(row.settled)} settled, {usd(row.unknown)} unknown, {usd(row.held)} held, cap {_cap(cap)}")
@@ -80,9 +77,9 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     for warning in row.ingest_notes.get("warnings", ()):
         tell(f"  note     {warning}")
     for reason, count in desk.failures(row):
-        tell(f"  failed   {count:,} x {reason}")
+        tell(f"  failed   {count:,} x {one_line(reason)}")
     for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
-        tell(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip())
+        tell(one_line(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip()))
 
 
 def export(
@@ -106,7 +103,7 @@ def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning 
         raise UsageError(message, hint="packmule prices lists all; state a price with --price-in and --price-out")
     table = table_of("model", "in $/M", "out $/M", "source", "day")
     for name, into, out, source, day in known:
-        table.add_row(name, usd(into), usd(out), source, day)
+        add_row(table, name, usd(into), usd(out), source, day)
     print_table(table)
 
 
@@ -122,6 +119,13 @@ def table_of(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if "$" in column else "left")
     return table
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """One line, whatever a cell holds; brackets in it are no markup."""
+    from rich.text import Text  # noqa: PLC0415 - lazy, so that --help is quick
+
+    table.add_row(*(Text(one_line(cell)) for cell in cells))
 
 
 def print_table(table: Table) -> None:

@@ -6,17 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from packmule import compose
-from packmule.cli.before import agree
+from packmule.cli.before import agree, say_dry
 from packmule.cli.budget import spelling
-from packmule.cli.run import FAILURES, drive
+from packmule.cli.run import drive, end_over
 from packmule.cli.say import say, standing
-from packmule.config import Order, limits_of, store_path
+from packmule.config import CONSENT, Order, limits_of, store_path
+from packmule.core.batch import Limits
 from packmule.core.money import usd_short
 from packmule.core.words import counted
 from packmule.errors import UsageError
+from packmule.views.estimate import Foreseen, price_of_rest
 
 if TYPE_CHECKING:
     from packmule.compose import Checkpoint, Keeper
@@ -37,7 +37,9 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         say(f"Note: {note}")
     found = compose.find_batch(checkpoint, given["store"], os.environ)
     if found is None:
-        order.limits = limits_of(checkpoint.packmule.limits, given, spelling(given))
+        old, plain = checkpoint.packmule.limits, Limits()
+        order.limits = limits_of(old, given, spelling(given))
+        order.unspoken = frozenset(n for n in CONSENT if getattr(old, n) != getattr(plain, n) and not given[n])
         _carry_over(path, keeper, checkpoint, order, given)
         return
     desk, row = found
@@ -45,15 +47,15 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         say(f"{row.id} is {row.state}: {standing(row)}")
         keeper.of(desk, row)
         _refuse_cancelled(path, row.id, row.state)
-        if not row.failed and not row.blocked:
-            return
-        say(f"Ask the failed ones again: packmule retry {row.id}")
-        raise typer.Exit(FAILURES)
+        if row.failed or row.blocked:
+            say(f"Ask the failed ones again: packmule retry {row.id}")
+        end_over(desk, row, as_json=given["as_json"])
     say(f"resuming {row.id} from {path}: {standing(row)}")
-    if order.dry_run:
-        say("A dry run: nothing was sent and nothing written.")
-        return
     limits = limits_of(row.limits, given, spelling(given))
+    if order.dry_run:
+        seen = Foreseen(row.pending, price_of_rest(row))
+        say_dry(desk, seen, row, limits.max_cost, as_json=given["as_json"])
+        return
     again = compose.Again(limits, order.recipe, order.out_dir, order.sim_scenario, order.take_over)
     drive(
         desk,
@@ -95,7 +97,8 @@ def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order
     if plan.rest > 1:
         say(f"About {usd_short(plan.rest)} for the rest at the price of those done")
     if order.dry_run:
-        say("A dry run: nothing was sent and nothing written.")
+        seen = Foreseen(counts.pending, plan.rest if plan.rest > 1 else None)
+        say_dry(desk, seen, None, order.limits.max_cost, as_json=given["as_json"])
         return
-    agree(plan.prepared, plan.rest, yes=given["yes"])
+    agree(plan.prepared, counts.pending, yes=given["yes"])
     drive(desk, plan.begin(desk), mode=given["progress"], as_json=given["as_json"], keeper=keeper)

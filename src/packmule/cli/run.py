@@ -13,15 +13,15 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.before import agree, announce
+from packmule.cli.before import agree, announce, say_dry
 from packmule.cli.budget import bounded, spelling
 from packmule.cli.completing import complete_models
 from packmule.cli.detached import begin_detached
-from packmule.cli.guard import Signalled, take_stdout
+from packmule.cli.guard import Signalled
 from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
-from packmule.cli.say import say, say_error, standing, tell
-from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, without_settings
+from packmule.cli.say import one_line, say, say_error, standing, tell
+from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, unspoken, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits, changes
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from packmule.cli.display import Mode
     from packmule.cli.machine import Reporter
     from packmule.compose import Desk, Keeper, Outcome, Prepared, Session
-
-FAILURES = 3
 
 
 def run(
@@ -126,8 +124,6 @@ def run(
 ) -> None:
     """Ask a model about every row of a file. The same command goes on where it stopped."""
     given = dict(locals())
-    if as_json:
-        take_stdout()
     untyped = settled(ctx)
     if budget is not None:
         given, untyped = typed_cap(given, untyped)
@@ -154,6 +150,7 @@ def run(
         sim_scenario=sim_scenario,
         pace=ctx.obj or 1.0,  # the demo types this command too, and may be in a hurry
         settled=untyped,
+        unspoken=unspoken(untyped),
         command=shlex.join(["packmule", *sys.argv[1:]]),
         stdin=sys.stdin.buffer,
     )
@@ -171,16 +168,15 @@ def run(
     refuse_other(keeper, desk)
     prepared = compose.prepare(order, desk.store, os.environ)
     if prepared.action == "finished" and not dry_run:
-        _say_finished(desk, prepared, keeper)
-        return
-    likely = announce(prepared)
+        _say_finished(desk, prepared, keeper, as_json=as_json)
+    seen = announce(prepared)
     if dry_run:
-        say("A dry run: nothing was sent and nothing written.")
+        say_dry(desk, seen, prepared.existing, prepared.order.limits.max_cost, as_json=as_json)
         return
     if pilot is not None and not yes:
         check_detached(prepared.order.limits, detach=detach)
         say(ASKED_TWICE)
-    agree(prepared, likely, yes=yes)
+    agree(prepared, seen.items, yes=yes)
     if detach:
         if keeper is not None:
             # The child keeps it.
@@ -219,11 +215,14 @@ def drive(
     outcome = session.finish(ending)
     _say_end(outcome, desk)
     say_kept(keeper, outcome.row)
-    if reporter is not None:
-        reporter.done(outcome.row, [str(outcome.out_dir / name) for name in compose.RESULT_FILES])
+    code = EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row)
+    if as_json:
+        from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
+
+        write_done(desk, outcome.row, outcome.out_dir, code if number is None else 128 + number)
     if number is not None:
         raise Signalled(number)
-    raise typer.Exit(EXIT_CODES["pilot"] if ending.reason == "pilot" else code_of(outcome.row))
+    raise typer.Exit(code)
 
 
 def _reporter(desk: Desk, session: Session) -> Reporter:
@@ -286,7 +285,7 @@ def _prompt(prompt: str | None, file: Path | None) -> str | None:
         raise UsageError(message) from None
 
 
-def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None:
+def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None, *, as_json: bool) -> None:
     row = prepared.existing
     assert row is not None
     if keeper is not None:
@@ -302,7 +301,17 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None
     tell(str(folder / "results.jsonl"))
     if row.failed or row.blocked:
         _say_retry(row)
-        raise typer.Exit(FAILURES)
+    end_over(desk, row, folder, as_json=as_json)
+
+
+def end_over(desk: Desk, row: BatchRow, folder: Path | None = None, *, as_json: bool) -> None:
+    """Leave with the code of a batch that was over before this command; for programs with its last record."""
+    there = folder or (Path(row.out_dir) if row.out_dir else None)
+    if as_json:
+        from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
+
+        write_done(desk, row, there, code_of(row))
+    raise typer.Exit(code_of(row))
 
 
 def _say_edited(*, changed: bool) -> None:
@@ -342,7 +351,7 @@ def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) ->
         say(f"Go on with the same command{higher}, or: packmule resume {row.id}{more}")
     if row.failed or row.blocked:
         for reason, count in failures:
-            say(f"  {count:,} x {reason}")
+            say(f"  {count:,} x {one_line(reason)}")
         _say_retry(row)
     if row.unknown:
         say(f"{usd_short(row.unknown)} may have been billed for lost answers: packmule unknown {row.id}")

@@ -31,9 +31,9 @@ def tell(text: str) -> None:
 
 def say_error(message: str, hint: str) -> None:
     """What happened, and what to type next."""
-    say(f"packmule: {_ended(message)}")
+    say(f"packmule: {_ended(one_line(message))}")
     if hint:
-        say(f"          {_ended(_begun(hint))}")
+        say(f"          {_ended(_begun(one_line(hint)))}")
 
 
 def _begun(hint: str) -> str:
@@ -49,6 +49,12 @@ def _ended(sentence: str) -> str:
 def clean(text: str) -> str:
     """Without control characters: model output and file names must not steer the terminal."""
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf"} else " " for c in text)
+
+
+def one_line(text: str) -> str:
+    """A key, a name or a reason from elsewhere among our own words: what would break the line stands as an escape."""
+    shown = (c.isprintable() or unicodedata.category(c) == "Zs" for c in text)
+    return "".join(c if ok else c.encode("unicode_escape").decode() for c, ok in zip(text, shown, strict=True))
 
 
 def standing(row: BatchRow) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from packmule.cli.say import say, say_error
 from packmule.compose.setting_files import read_settings, user_file
 from packmule.compose.settings import Settings, shown_variable
 from packmule.compose.templates import read_template
+from packmule.config import CONSENT
 from packmule.errors import UsageError
 
 UNSETTLED = ("config", "doctor", "init")
@@ -82,6 +84,16 @@ def settled(ctx: typer.Context) -> frozenset[str]:
     return frozenset(name for name, source in sources.items() if source is not None and source.name == "DEFAULT_MAP")
 
 
+def unspoken(untyped: frozenset[str]) -> frozenset[str]:
+    """Of what nobody typed: words of consent that are not the person's own either."""
+    if not untyped & CONSENT:
+        return frozenset()
+    from packmule.compose.trust import own_word  # noqa: PLC0415 - knows the providers
+
+    found = current().found
+    return frozenset(n for n in untyped & CONSENT if n not in found or not own_word(found[n].origin, os.environ))
+
+
 def refuse_untyped_address(base_url: str | None, untyped: frozenset[str]) -> None:
     """An address on the open net must be the person's own word."""
     if base_url is not None and "base_url" in untyped:
@@ -93,7 +105,10 @@ def refuse_untyped_address(base_url: str | None, untyped: frozenset[str]) -> Non
 def use_template(ctx: typer.Context, path: Path | None) -> Path | None:
     """Put a template over the settings; called before the other options are read."""
     if path is not None:
-        ctx.default_map = {**(ctx.default_map or {}), **read_template(path)}
+        values = read_template(path)
+        ctx.default_map = {**(ctx.default_map or {}), **values}
+        settings = current()
+        _current.set(replace(settings, found={n: at for n, at in settings.found.items() if n not in values}))
     return path
 
 

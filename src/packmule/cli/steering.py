@@ -10,7 +10,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.completing import complete_batches
-from packmule.cli.say import say, standing
+from packmule.cli.say import one_line, say, standing
 from packmule.config import limits_of, store_path
 from packmule.core.batch import changes
 from packmule.core.rows import BatchRow
@@ -107,7 +107,7 @@ def set_(
     else:
         desk.set_limits(row, limits, WHO, reason)
     last = next(data for _, _, kind, data in reversed(desk.events(row)) if kind == "limits")
-    say(f"{row.id}: {event_text('limits', last)}")
+    say(f"{row.id}: {one_line(event_text('limits', last))}")
 
 
 def _running(batch: str | None, store: Any) -> tuple[compose.Desk, BatchRow]:  # noqa: ANN401 - a path

@@ -9,8 +9,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.guard import take_stdout
-from packmule.cli.say import say, standing, tell, when
+from packmule.cli.say import one_line, say, standing, tell, when
 from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
@@ -61,8 +60,6 @@ def wait(
 
 def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     """How a batch stands, in a few lines, and what to type next."""
-    if as_json:
-        take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch)
     progress = desk.progress(row)
@@ -72,7 +69,7 @@ def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.
 
         records().write(record("progress", progress.at, **progress_record(progress)))
         return
-    tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {progress.name}")
+    tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {one_line(progress.name)}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
     for line in _next(row, running=progress.running):
@@ -92,7 +89,7 @@ def logs(
         over = desk.wait(row, 0, LOOK_S)
         for id_, at, kind, data in desk.events(row, after):
             after = id_
-            tell(f"{when(at, seconds=True)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip())
+            tell(one_line(f"{when(at, seconds=True)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip()))
         if over or not follow:
             return
         desk.wait(row, 1.0, LOOK_S)

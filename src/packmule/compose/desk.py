@@ -17,6 +17,7 @@ from packmule.core.eta import History, history_of
 from packmule.core.live import Live
 from packmule.core.pulse import FEW
 from packmule.core.rows import BatchRow, ChangedRow, UnknownRow
+from packmule.core.states import BATCH_OVER
 from packmule.engine.clock import RealClock
 from packmule.errors import UsageError
 from packmule.exports import ResultRecord
@@ -27,7 +28,7 @@ from packmule.views.lines import chosen, in_order
 from packmule.views.pilot import Measured, measure
 from packmule.views.progress import Line, Progress, progress_of
 
-OVER = ("completed", "cancelled")
+OVER = BATCH_OVER
 ANSWER_STEP_S = 0.05
 Event = tuple[int, int, str, dict[str, Any]]
 """(id, at in microseconds UTC, kind, data)."""

@@ -32,6 +32,16 @@ def batch_names(prefix: str, given: Path | None, env: Mapping[str, str]) -> list
         return []
 
 
+def checkpoint_names(prefix: str) -> list[tuple[str, str]]:
+    """(file, what it is) of the checkpoints in this folder whose name begins so; nothing where anything goes wrong."""
+    from packmule.exports.checkpoint import checkpoints_in  # noqa: PLC0415 - only where a file is meant
+
+    try:
+        return [(str(path), "checkpoint") for path in checkpoints_in(Path()) if path.name.startswith(prefix)]
+    except Exception:  # noqa: BLE001 - as above
+        return []
+
+
 def model_names(prefix: str, env: Mapping[str, str]) -> list[str]:
     """Models whose full name begins so; nothing where anything goes wrong."""
     try:

@@ -10,7 +10,7 @@ from packmule.compose.desk import Desk
 from packmule.core.rows import BatchRow
 from packmule.engine.clock import RealClock
 from packmule.errors import PackmuleError
-from packmule.exports.checkpoint import Checkpoint, read_checkpoint
+from packmule.exports.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
 from packmule.store import carrying
 
 FOLDERS = (Path(".packmule") / "checkpoints", Path(".persona") / "checkpoints")
@@ -31,8 +31,8 @@ class Listed:
     trouble: str = ""
 
 
-def listed(desk: Desk | None) -> list[Listed]:
-    """Every batch of the store, newest first, then the checkpoint files of batches that it has not."""
+def listed(desk: Desk | None) -> tuple[int, list[Listed]]:
+    """(now in microseconds UTC, every batch of the store, newest first, then the files of batches that it has not)."""
     now_us = RealClock().utc_us()
     files = _files(desk)
     found, damaged = [], []
@@ -46,12 +46,12 @@ def listed(desk: Desk | None) -> list[Listed]:
     stored = {row.id for row in rows}
     lines = [] if desk is None else [_of_row(desk, row, places.get(row.id), now_us) for row in rows]
     lines += [_of_file(path, each, now_us) for path, each in found if each.batch_id not in stored]
-    return lines + damaged
+    return now_us, lines + damaged
 
 
 def _files(desk: Desk | None) -> list[Path]:
-    """Files in the usual folders, and those that batches of this store named."""
-    paths = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
+    """Files in the usual folders, here, and those that batches of this store named."""
+    paths = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))] + checkpoints_in(Path())
     if desk is not None:
         paths += [Path(name) for _, name in carrying.noted_checkpoints(desk.store) if Path(name).exists()]
     return list({path.resolve(): path for path in paths}.values())

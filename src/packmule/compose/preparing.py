@@ -18,11 +18,12 @@ from msgspec.structs import replace
 from packmule.checks import load_schema
 from packmule.compose.parts import Parts, is_simulated
 from packmule.config import Order, check_order
-from packmule.core.batch import SourceMark, Spec, changes, identity, spec_digest
+from packmule.core.batch import SourceMark, Spec, cap_of, changes, identity, spec_digest
 from packmule.core.calls import Message, Request, TextPart
 from packmule.core.money import usd_short
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
+from packmule.core.states import BATCH_OVER
 from packmule.core.words import counted
 from packmule.engine.world import Recipe, price_of
 from packmule.errors import SourceError, UsageError
@@ -37,7 +38,6 @@ from packmule.store import Store, batches
 from packmule.views.estimate import Calls, Estimate, Sample, estimate, take_sample
 
 Action = Literal["new", "resume", "extend", "finished"]
-_OVER = {"completed", "cancelled"}
 _SPELT = {"key_column": "key", "models": "model"}
 
 
@@ -63,17 +63,22 @@ class Prepared:
     empty: Counter[str] = field(default_factory=Counter)
 
     @property
-    def free(self) -> bool:
-        """No model of this batch can cost anything: simulated, or declared free."""
-        models = self.spec.models
-        only = all(is_simulated(m, self.spec.base_url) or self.parts.endpoint(m).price.free for m in models)
-        return bool(models) and only
+    def unspoken(self) -> frozenset[str]:
+        """Options that would agree to the spending had a person given them, and only a file did."""
+        old = self.existing
+        # The cap of a batch that exists was agreed to when it began.
+        return self.order.unspoken - ({"max_cost"} if old is not None and cap_of(old.limits) is not None else set())
 
     @property
     def agreed(self) -> bool:
-        """Nobody need be asked: a cap that stops, or nothing to pay."""
-        limits = self.order.limits
-        return self.free or (limits.max_cost is not None and limits.on_budget == "stop")
+        """Nobody need be asked: a cap that stops, or nothing to pay, by a person's own word."""
+        paid = [model for model in self.spec.models if not is_simulated(model, self.spec.base_url)]
+        if self.spec.models and not paid:
+            return True
+        if self.unspoken - {"max_cost"}:
+            return False
+        free = bool(paid) and all(self.parts.endpoint(model).price.free for model in paid)
+        return free or (cap_of(self.order.limits) is not None and not self.unspoken)
 
     @property
     def notes(self) -> list[str]:
@@ -277,7 +282,7 @@ def _look_back(prepared: Prepared, store: Store) -> None:
     if prepared.order.fresh:
         return
     same = batches.of_identity(store, identity(prepared.spec, prepared.mark))
-    unfinished = [row for row in same if row.state not in _OVER]
+    unfinished = [row for row in same if row.state not in BATCH_OVER]
     finished = [row for row in same if row.state == "completed"]
     if unfinished:
         prepared.action, prepared.existing = "resume", unfinished[0]

@@ -23,6 +23,7 @@ from packmule.core.endings import Ending
 from packmule.core.items import SourceItem
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
+from packmule.core.states import BATCH_OVER
 from packmule.engine.runner import GRACE_S, Runner
 from packmule.engine.world import ItemChange, Recipe, World
 from packmule.recipes.loading import source_digest
@@ -117,8 +118,12 @@ class Session:
         With `only`, no other items than these seqs begin, and the batch then stops with `pilot` if more are pending. It
         may be driven again afterwards.
         """
+        row = self.row
+        if row.state in BATCH_OVER:
+            # Another process ended it between our look and our lease.
+            return Ending(row.state, "done" if row.state == "completed" else row.state)
         journal = BatchJournal(self.store, self._batch)
-        runner = self._runner = Runner(journal, self.row, self.epoch, self._world(), on_change=on_change, only=only)
+        runner = self._runner = Runner(journal, row, self.epoch, self._world(), on_change=on_change, only=only)
         on_ready()
         before = gc.get_threshold()
         # Thousands of live items make the collector's default pace cost a seventh of the whole run.

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from packmule.compose.setting_files import check_address, parse_yaml, read_text
+from packmule.compose.plain_yaml import parse_yaml
+from packmule.compose.setting_files import check_address, read_text
 from packmule.compose.settings import PROVIDERS, checked, setting_of, split
 from packmule.errors import UsageError
 from packmule.exports import replacing

@@ -72,6 +72,8 @@ def user_file(env: Mapping[str, str]) -> Path:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises UsageError with line and column."""
+    from packmule.compose.plain_yaml import parse_yaml  # noqa: PLC0415 - only where there is a file
+
     return parse_yaml(read_text(path), str(path))
 
 
@@ -85,28 +87,6 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         message = f"{path} is not UTF-8 text"
         raise UsageError(message) from None
-
-
-def parse_yaml(text: str, name: str) -> dict[str, Any]:
-    """YAML text that holds a mapping."""
-    import yaml  # noqa: PLC0415 - only where there is a file
-
-    try:
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        message = f"{name}{place}: this is not valid YAML: {error.problem or error.context}"
-        raise UsageError(message, hint="mind the indentation, and quote texts that hold : or #") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = f"{name}: this is not valid YAML: {error}"
-        raise UsageError(message) from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        message = f"{name}: it must hold keys and values, like 'defaults:', and is a {type(data).__name__}"
-        raise UsageError(message)
-    return data
 
 
 def refuse_unknown(key: str, known: list[str], where: str, prefix: str = "") -> None:

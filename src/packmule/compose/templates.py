@@ -1,6 +1,7 @@
 """Templates: what a batch asks, without its data, so that it can be asked of other rows.
 
 A template is a YAML file of the names that `run` has for its options. It holds no key, no row and no place of data.
+Its cap and its prices hold, but agree to nothing: whoever uses it has not said them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 import msgspec
 
 from packmule.compose.setting_files import read_yaml, refuse_unknown
-from packmule.compose.settings import BY_NAME, Texts, checked
+from packmule.compose.settings import BY_NAME, Money, Texts, checked
+from packmule.config import dollars
 from packmule.core.batch import Limits
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow
@@ -32,7 +34,11 @@ _ASKED: dict[str, Any] = {
     "where": Texts,
     "skip": Texts,
     "limit": int,
+    "price_in": Money,
+    "price_out": Money,
+    "free": bool,
 }
+_PRICES = ("price_in", "price_out")
 KEYS = [*_ASKED, *_SETTINGS]
 
 
@@ -65,6 +71,9 @@ def _value(key: str, value: Any, where: str) -> Any:  # noqa: ANN401
         except msgspec.ValidationError as error:
             message = f"{where}: {error}"
             raise UsageError(message) from None
+    if key in _PRICES:
+        dollars(value, where, zero=True)
+        return str(value)
     if isinstance(value, dict):
         return json.dumps(value)
     return [value] if isinstance(value, str) and key in {"model", "where", "skip"} else value
@@ -91,4 +100,6 @@ def _saved(row: BatchRow) -> dict[str, Any]:
         value = None if field is None else getattr(limits, field)
         if field is not None and value not in (None, getattr(Limits(), field)):
             asked[name] = usd(value) if name in {"max_cost", "item_cap"} else msgspec.to_builtins(value)
+    asked |= {name: usd(getattr(limits, name) * 10**6) for name in _PRICES if getattr(limits, name) is not None}
+    asked["free"] = limits.free or None
     return {name: value for name, value in asked.items() if value not in (None, [])}

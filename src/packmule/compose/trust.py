@@ -1,7 +1,8 @@
-"""Whose word counts for where a key goes: the person's own, never that of a file that came with a project.
+"""Whose word counts for where a key goes and for what may be spent: the person's own, never that of a project's file.
 
 A flag, the environment and the user's own settings are the person. A project's file, a `.env`, a template and a
-checkpoint may have been written by anybody: an address on the open net that only they name gets no key of the person's.
+checkpoint may have been written by anybody: an address on the open net that only they name gets no key of the person's,
+and a cap or a price that only they name holds, but is no consent (`own_word`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from packmule.compose.setting_files import ENVIRONMENT, user_file
 from packmule.compose.settings import Settings
 from packmule.errors import UsageError
 from packmule.providers.keys import is_near
 from packmule.providers.registry import PROVIDERS
+
+
+def own_word(origin: str, env: Mapping[str, str]) -> bool:
+    """Is what was found there the person's own word?"""
+    return origin.startswith((f"{ENVIRONMENT} ", f"{user_file(env)} "))
 
 
 def refuse_far(url: str | None, where: str) -> None:

@@ -43,6 +43,8 @@ AttemptEvent = Literal["answer", "not_send", "reject", "lose", "reconcile", "wri
 ITEM_FINAL: tuple[ItemState, ...] = ("completed", "failed", "skipped", "blocked", "cancelled")
 ITEM_ACTIVE: tuple[ItemState, ...] = ("generating", "validating", "retrying")
 
+BATCH_OVER: tuple[BatchState, ...] = ("completed", "cancelled")
+
 _ENDS: dict[str, str] = {
     "complete": "completed",
     "fail": "failed",

@@ -22,6 +22,7 @@ from packmule.exports.atomic import replacing, translated
 
 VERSION = 1
 _ENDED = ("completed", "failed", "blocked", "skipped")
+_BEGIN = b'{\n  "batch_id": "'
 _END = b"]\n  }\n}"
 _NEW = "begin anew without --resume, or go on from the store: packmule list, then packmule resume BATCH"
 
@@ -107,6 +108,7 @@ class _Outline(Struct):
 def write_checkpoint(path: Path, checkpoint: Checkpoint, results: Iterable[list[SavedRow]]) -> None:
     """Replace the file; `results` come page by page. Raises OutputError."""
     head = msgspec.json.format(msgspec.json.encode(checkpoint), indent=2)
+    assert head.startswith(_BEGIN)
     assert head.endswith(b"[" + _END), "the results are the last field, and empty here"
     encode = msgspec.json.encode
     with replacing(path) as file:
@@ -116,6 +118,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, results: Iterable[list[
             file.write(between + b",\n".join(encode(row) for row in page))
             between = b",\n"
         file.write(b"\n    " + _END + b"\n")
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Files of a folder that begin as ours do, damaged ones too; of other JSON only the first bytes are read."""
+    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and _begins(path) == _BEGIN]
 
 
 def read_checkpoint(path: Path, *, force: bool = False) -> Checkpoint:
@@ -141,6 +148,14 @@ def utc_text(at_us: int | None) -> str | None:
     if at_us is None:
         return None
     return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _begins(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BEGIN))
+    except OSError:
+        return b""
 
 
 def _check_version(path: Path, data: bytes) -> None:

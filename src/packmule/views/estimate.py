@@ -50,6 +50,16 @@ class Estimate(Struct, frozen=True):
     price: Price
 
 
+class Foreseen(Struct, frozen=True):
+    """What is said before a run: items to do, what they may cost in picodollars (None: nobody knows), and from what."""
+
+    items: int = 0
+    likely: int | None = None
+    guess: Estimate | None = None
+    first_prompt: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 def take_sample(prompts: Iterable[str | None]) -> Sample:
     """Count the items to do (None: skipped) and what they send."""
     items = chars = size = 0

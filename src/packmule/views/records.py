@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from packmule.core.eta import Forecast
-from packmule.core.money import usd
+from packmule.core.money import Price, usd
+from packmule.views.estimate import Foreseen
 from packmule.views.progress import COUNTS, Line, Progress
 from packmule.views.projection import Projection
 
@@ -49,6 +50,31 @@ def progress_record(progress: Progress) -> dict[str, Any]:
         "waits": [msgspec.to_builtins(wait) for wait in progress.waits],
         "active": [_line(line) for line in progress.active],
     }
+
+
+def estimate_record(seen: Foreseen, batch_id: str | None, cap: int | None) -> dict[str, Any]:
+    """What a run would do and cost; `batch_id` is the batch that it would go on with."""
+    guess = seen.guess
+    amounts = {
+        "low": None if guess is None else guess.low,
+        "likely": seen.likely,
+        "high": None if guess is None else guess.high,
+        "cap": cap,
+    }
+    return {
+        "batch_id": batch_id,
+        "items": seen.items,
+        "tokens_in": None if guess is None else guess.tokens_in,
+        "cost": {f"{name}_usd": None if amount is None else usd(amount) for name, amount in amounts.items()},
+        "price": None if guess is None else _price(guess.price),
+        "first_prompt": seen.first_prompt,
+        "notes": list(seen.notes),
+    }
+
+
+def _price(price: Price) -> dict[str, Any]:
+    rates = {"in_usd": usd(price.input[0][1] * 10**6), "out_usd": usd(price.output[0][1] * 10**6)}
+    return {**rates, "per_tokens": 10**6, "source": price.source, "day": price.day or None}
 
 
 def _cost(progress: Progress) -> dict[str, Any]:

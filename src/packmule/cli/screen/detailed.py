@@ -8,6 +8,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.text import Text
 
+from packmule.cli.say import one_line
 from packmule.cli.screen.glyphs import STYLES, Glyphs, bar
 from packmule.cli.screen.layout import cut, folded, joined, padded, styled
 from packmule.core.money import usd_short
@@ -91,7 +92,7 @@ def _columns(lines: tuple[Line, ...], width: int, *, costs: bool) -> dict[str, i
     """Width of each column: #, id, status, time, cost; time and (where wanted) cost only from 80 columns on."""
     number = max(2, len(f"{max(line.number for line in lines)}"))
     figures = {"time": 8, **({"cost": 9} if costs else {})} if width >= MIDDLE else {}
-    key = min(max(8, *(cell_len(line.key) for line in lines)), 40 if width >= WIDE else 24)
+    key = min(max(8, *(cell_len(one_line(line.key)) for line in lines)), 40 if width >= WIDE else 24)
     used = 2 + number + 2 + key + 2 + sum(figures.values()) + 2 * len(figures)
     return {"#": number, "id": key, "status": max(10, min(60, width - used)), **figures}
 
@@ -105,7 +106,7 @@ def _row(line: Line, columns: dict[str, int], glyphs: Glyphs) -> Text:
     said = f"{glyphs.states.get(line.state, ' ')} {status(line)}"
     pieces = [
         ("  " + padded(str(line.number), columns["#"], glyphs, right=True) + "  ", "dim"),
-        (padded(line.key, columns["id"], glyphs) + "  ", ""),
+        (padded(one_line(line.key), columns["id"], glyphs) + "  ", ""),
         (padded(said, columns["status"], glyphs), STYLES.get(line.state, "")),
     ]
     if "time" in columns:
