@@ -40,6 +40,13 @@ def test_a_bare_value_as_quote_is_cited_where_its_name_stands() -> None:
     assert INVOICE.text[: subtotal.start].endswith("Subtotal: ")
 
 
+def test_equal_values_of_one_row_have_places_of_their_own() -> None:
+    document = Document("Lamp  1  99.94  99.94\nLamp  1  99.94  99.94\n")
+    rows = [{"price": 99.94, "total": 99.94}] * 2
+    found = cite(rows, [("0", "Lamp  1  99.94  99.94"), ("1", "Lamp  1  99.94  99.94")], document)
+    assert len({(one.start, one.end) for (one,) in found.citations.values()}) == 4
+
+
 def test_a_value_that_its_quote_does_not_say_is_unsupported() -> None:
     assert cited({"total": 1999.0}, ("total", "Total amount: 1.999,00 €")) == ({"total": []}, ["total"])
     assert cited({"number": "INV-8"}, ("number", "ACME Übersee GmbH – Invoice INV-8")) == ({"number": []}, ["number"])

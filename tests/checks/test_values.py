@@ -45,6 +45,8 @@ from packmule.checks.values import places, supports
         ("292585.40", "292,585.40"),
         ("007", "agent 007"),
         ("€", "in € only"),
+        ("℃", "at 5 ℃"),
+        ("Sp. z o.o.", "Firma: Sp. z o.o."),
         (True, "Express: yes"),
         (False, "not wanted"),
     ],

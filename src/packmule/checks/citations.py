@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,16 +73,18 @@ def cite(values: Any, evidence: Evidence, document: Document) -> Cited:  # noqa:
         quotes.setdefault(dotted(path), []).append(quote)
     located: dict[str, list[Place]] = {}
     citations: dict[str, list[Citation]] = {}
+    taken: set[tuple[int, int]] = set()
     unsupported = []
     for path, value in leaves(values):
         found: dict[tuple[int, int], Citation] = {}
         for quote in _quotes_for(path, quotes):
             if quote not in located:
                 located[quote] = locate(quote, document.searched)
-            cited = _cited(path, value, located[quote], document)
+            cited = _cited(path, value, located[quote], document, taken)
             if cited is not None:
                 found.setdefault((cited.start, cited.end), cited)
         citations[path] = list(found.values())
+        taken.update(found)
         if not found and value is not None and value not in ("", [], {}):
             unsupported.append(path)
     return Cited(citations, unsupported)
@@ -114,8 +116,14 @@ def _quotes_for(path: str, quotes: Mapping[str, list[str]]) -> list[str]:
     return quotes.get(path, [])
 
 
-def _cited(path: str, value: Any, found: Sequence[Place], document: Document) -> Citation | None:  # noqa: ANN401
-    """The likeliest place of a value among the places of one quote."""
+def _cited(
+    path: str,
+    value: Any,  # noqa: ANN401 - any JSON value
+    found: Sequence[Place],
+    document: Document,
+    taken: AbstractSet[tuple[int, int]],
+) -> Citation | None:
+    """The likeliest place of a value among the places of one quote: labelled with its name, not taken by another."""
     spots: list[tuple[int, int, Place]] = []
     for place in found:
         text = document.text[place.start : place.end]
@@ -127,7 +135,7 @@ def _cited(path: str, value: Any, found: Sequence[Place], document: Document) ->
     if not spots:
         return None
     names = {word.casefold() for word in _NAME_WORD.findall(path.replace("_", " "))}
-    start, end, place = max(spots, key=lambda spot: _labelled(names, document.text, spot[0]))
+    start, end, place = max(spots, key=lambda spot: (_labelled(names, document.text, spot[0]), spot[:2] not in taken))
     return Citation(
         start, end, document.text[start:end], document.page_at(start), document.name, place.match, place.score
     )

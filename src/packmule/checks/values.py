@@ -145,12 +145,14 @@ def _words_places(value: str, text: str) -> list[Span]:
     wanted = fold(value, words_only=True).text
     if not wanted:
         return [(found.start(), found.end()) for found in re.finditer(re.escape(value), text)] if value else []
+    last = max((at for at, char in enumerate(value) if char.isalnum()), default=len(value) - 1)
+    tail = value[last + 1 :]
     folded = fold(text, words_only=True)
     spans, at = [], folded.text.find(wanted)
     while at >= 0:
         start, end = folded.starts[at], folded.ends[at + len(wanted) - 1]
         if is_word(text, start, end):
-            spans.append((start, end))
+            spans.append((start, end + len(tail) if text.startswith(tail, end) else end))
         at = folded.text.find(wanted, at + 1)
     return spans
 

@@ -16,6 +16,13 @@ from packmule.core.money import dollars_up, usd_short
 from packmule.core.retry import ErrorName, RetryPolicy
 from packmule.errors import UsageError
 
+# The recipes that come along, by the names under which batches remember them.
+PROMPT = "prompt"
+EXTRACT, EXTRACT_CITED = "extract", "extract-cited"
+DOCUMENT_RECIPES = frozenset((EXTRACT, EXTRACT_CITED))
+"""Their items are whole files."""
+OWN_RECIPES = frozenset((PROMPT, EXTRACT, EXTRACT_CITED))
+
 
 class SourceMark(Struct, frozen=True):
     """The bytes a batch was made from: digest, size, and whether appended bytes may extend it."""

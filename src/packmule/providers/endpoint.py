@@ -20,7 +20,18 @@ MASK = "***"
 class ModelEndpoint:
     """Fulfils `core.ports.Endpoint`. `name` is the model's name on the wire, `base_url` where its provider lives."""
 
-    __slots__ = ("_codec", "_headers", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price")
+    __slots__ = (
+        "_codec",
+        "_headers",
+        "_key",
+        "_name",
+        "_transport",
+        "_url",
+        "growth_per_min",
+        "model",
+        "price",
+        "reads_pdf",
+    )
 
     def __init__(
         self,
@@ -32,11 +43,13 @@ class ModelEndpoint:
         key: Key | None,
         price: Price,
         growth_per_min: float | None,
+        reads_pdf: bool,
         transport: Transport,
     ) -> None:
         self.model = model
         self.price = price
         self.growth_per_min = growth_per_min
+        self.reads_pdf = reads_pdf
         self._name = name
         self._codec = codec
         self._key = key

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from packmule.core.ports import Clock
 from packmule.sim.answers import answer
-from packmule.sim.asked import Asked, Refused, Said, tokens_in
+from packmule.sim.asked import IMAGE_TOKENS, Asked, Refused, Said
 from packmule.sim.bill import Bill, Billed, MemoryBill, PriceList
 from packmule.sim.chance import chance_of
 from packmule.sim.faults import NOT_DONE, PAGE, SPOILT_BODY, Draw, reported
@@ -212,7 +212,7 @@ def _read(wire: Wire, model: str, headers: dict[str, str], body: bytes) -> Asked
     if not isinstance(data, dict):
         return Refused(400, "The body of your request must be a JSON object.")
     asked = wire.parse(model, headers, data)
-    if isinstance(asked, Asked) and tokens_in(asked) > len(body):
+    if isinstance(asked, Asked) and asked.images * IMAGE_TOKENS > len(body):
         return Refused(400, "An image of no bytes cannot be read.")
     return asked
 

@@ -35,6 +35,7 @@ class ScriptedEndpoint:
 
     growth_per_min: float | None = None
     place = ""
+    reads_pdf = True
 
     def __init__(
         self,
