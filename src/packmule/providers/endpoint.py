@@ -20,6 +20,7 @@ class ModelEndpoint:
 
     __slots__ = (
         "_codec", "_headers", "_jobs", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price",
+        "reads_pdf",
     )  # fmt: skip
 
     def __init__(
@@ -32,12 +33,14 @@ class ModelEndpoint:
         key: Key | None,
         price: Price,
         growth_per_min: float | None,
+        reads_pdf: bool,
         transport: Transport,
         jobs: JobsCodec | None = None,
     ) -> None:
         self.model = model
         self.price = price
         self.growth_per_min = growth_per_min
+        self.reads_pdf = reads_pdf
         self._name = name
         self._codec = codec
         self._key = key

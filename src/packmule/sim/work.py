@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from packmule.sim.answers import answer
-from packmule.sim.asked import Asked, Refused, Said, tokens_in
+from packmule.sim.asked import IMAGE_TOKENS, Asked, Refused, Said
 from packmule.sim.chance import chance_of
 from packmule.sim.hostile import spoilt
 from packmule.sim.scenario import Scenario
@@ -27,7 +27,7 @@ class Work:
     def read(self, wire: Wire, model: str, headers: dict[str, str], data: dict[str, Any], size: int) -> Asked | Refused:
         """What is asked; `size` is how many bytes the request has."""
         asked = wire.parse(model, headers, data)
-        if isinstance(asked, Asked) and tokens_in(asked) > size:
+        if isinstance(asked, Asked) and asked.images * IMAGE_TOKENS > size:
             return Refused(400, "An image of no bytes cannot be read.")
         return asked
 
