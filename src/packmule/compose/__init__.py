@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packmule.compose.background import Background
     from packmule.compose.checkpoint import Keeper, cancel_file
     from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from packmule.exports.checkpoint import Checkpoint, read_checkpoint
 
 _PLACES = {
+    "background": ("Background",),
     "checkpoint": ("Checkpoint", "Keeper", "cancel_file", "read_checkpoint"),
     "choosing": ("RETRIED", "Chosen", "Quote", "causes_there_are", "choose"),
     "desk": ("OVER", "Desk", "known_prices"),
@@ -47,6 +49,7 @@ __all__ = [
     "RESULT_FILES",
     "RETRIED",
     "Again",
+    "Background",
     "Checkpoint",
     "Chosen",
     "Desk",

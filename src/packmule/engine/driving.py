@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from packmule.core.calls import Answer, Fault
 from packmule.core.jobs import JobRow, JobSeen, line_of
 from packmule.core.ports import Journal
@@ -207,7 +209,7 @@ class Driver:
             place = line_of(job.marker, row.custom_id)
             line = None if place is None else left.pop(place, None)
             if line is not None:
-                self._land(job, line, _outcome(job, row))
+                self._land(job, line, _outcome(job, row, raw=self._world.limits.keep_raw))
             elif place is None or not 0 <= place < job.requests:
                 foreign += 1
             if n % PAGE == 0:
@@ -293,10 +295,12 @@ class Driver:
         return self._world.scratch / f"{job.marker}.results"
 
 
-def _outcome(job: Job, row: JobRow) -> Answer | Fault:
+def _outcome(job: Job, row: JobRow, *, raw: bool) -> Answer | Fault:
     if row.received is None:
         return Fault("stopped", "rejected", row.unbilled or "the provider did not do it")
     outcome = job.endpoint.decode(row.received)
+    if raw and isinstance(outcome, Answer):
+        return replace(outcome, raw=row.received.body.decode("utf-8", "replace"))
     if isinstance(outcome, Fault) and row.received.status // 100 != 2:  # noqa: PLR2004 - the class of successes
         # A line that failed in a job is not billed, whatever its status says of a single request.
         return Fault(outcome.kind, "rejected", outcome.message, outcome.status, body=outcome.body)
