@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from packmule.core.calls import Reply
 from packmule.core.items import Item, ItemChange
 from packmule.core.ports import Rejection
 from packmule.errors import (
+    BatchManagerError,
     CallFailed,
     CallRejected,
     ConsentNeeded,
+    CostLimitExceededError,
+    InvalidStateError,
+    JobProcessingError,
     KeyMissing,
     LeaseHeld,
     ModelUnknown,
@@ -18,22 +23,30 @@ from packmule.errors import (
     PreflightError,
     PriceUnknown,
     SourceError,
+    StateFileError,
     StoreError,
     UsageError,
 )
 
 if TYPE_CHECKING:
     from packmule.api import Batch, Handle, Result, Results
+    from packmule.manager import BatchJob, BatchManager, RunResult, batch
 
 __version__ = "0.1.0"
 __all__ = [
     "Batch",
+    "BatchJob",
+    "BatchManager",
+    "BatchManagerError",
     "CallFailed",
     "CallRejected",
     "ConsentNeeded",
+    "CostLimitExceededError",
     "Handle",
+    "InvalidStateError",
     "Item",
     "ItemChange",
+    "JobProcessingError",
     "KeyMissing",
     "LeaseHeld",
     "ModelUnknown",
@@ -44,20 +57,22 @@ __all__ = [
     "Reply",
     "Result",
     "Results",
+    "RunResult",
     "SourceError",
+    "StateFileError",
     "StoreError",
     "UsageError",
     "__version__",
+    "batch",
 ]
-_LAZY = {"Batch", "Handle", "Result", "Results"}
+_HOMES = dict.fromkeys(("Batch", "Handle", "Result", "Results"), "packmule.api")
+_HOMES |= dict.fromkeys(("BatchJob", "BatchManager", "RunResult", "batch"), "packmule.manager")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
     """The classes that need the whole engine are imported when first used."""
-    if name in _LAZY:
-        from packmule import api  # noqa: PLC0415 - lazy on purpose
-
-        return getattr(api, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     message = f"module 'packmule' has no attribute {name!r}"
     raise AttributeError(message)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from packmule.compose.results import RESULT_FILES, check_folder
     from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
     from packmule.compose.simulate import serve_sim
+    from packmule.compose.sliced import Given, Sliced, empty_state, keep_document
+    from packmule.compose.slices import as_citations, saved_results
     from packmule.exports import ResultRecord
     from packmule.exports.checkpoint import Checkpoint, read_checkpoint
 
@@ -41,6 +43,8 @@ _PLACES = {
     "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
     "session": ("Outcome", "Session", "begin", "folder_of", "recipe_changed"),
     "simulate": ("serve_sim",),
+    "sliced": ("Given", "Sliced", "empty_state", "keep_document"),
+    "slices": ("as_citations", "saved_results"),
 }
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
 
@@ -53,6 +57,7 @@ __all__ = [
     "Checkpoint",
     "Chosen",
     "Desk",
+    "Given",
     "Keeper",
     "Listed",
     "Outcome",
@@ -60,7 +65,9 @@ __all__ = [
     "Quote",
     "ResultRecord",
     "Session",
+    "Sliced",
     "Verdict",
+    "as_citations",
     "begin",
     "cancel_file",
     "carried",
@@ -69,10 +76,12 @@ __all__ = [
     "check_source",
     "check_typed",
     "choose",
+    "empty_state",
     "find_batch",
     "folder_of",
     "is_simulated",
     "judge",
+    "keep_document",
     "known_prices",
     "listed",
     "loop_factory",
@@ -83,6 +92,7 @@ __all__ = [
     "resume",
     "resume_file",
     "retry",
+    "saved_results",
     "serve_sim",
 ]
 

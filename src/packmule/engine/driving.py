@@ -292,6 +292,7 @@ class Driver:
             raise Left
 
     def _scratch(self, job: Job) -> Path:
+        self._world.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._world.scratch / f"{job.marker}.results"
 
 
