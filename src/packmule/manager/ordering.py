@@ -16,6 +16,7 @@ from packmule.errors import BatchManagerError
 from packmule.manager.items import Items, conversations, documents
 
 TEMPERATURE = 0.0
+LINGER_S = 10.0
 _LIMITS = (
     "price_in price_out free rpm tpm item_cap retry_count retry_delay retries_invalid timeout outage_limit on_unknown "
     "job_linger"
@@ -84,8 +85,10 @@ def order_of(
     recipe = CONVERSATION
     if prompt is not None:
         recipe = DOCUMENT if response_model is None else EXTRACT_CITED if cited else EXTRACT
-    # One job a slice: an answer that does not fit fails its item, and retry_failed asks again.
-    known = {"retries_invalid": 0, "mode": "jobs", **limits, **{n: v for n, v in options.items() if n in _LIMITS}}
+    # One job a slice: an answer that does not fit fails its item, and retry_failed asks again; documents may be slow to
+    # read, and a job does not leave without those that belong into it.
+    usual = {"retries_invalid": 0, "job_linger": LINGER_S, "mode": "jobs"}
+    known = {**usual, **limits, **{n: v for n, v in options.items() if n in _LIMITS}}
     scenario = options.get("sim_scenario")
     return Order(
         items=items.rows,
