@@ -204,6 +204,24 @@ def test_a_cancel_ends_the_jobs_too_and_keeps_what_was_done(tmp_path: Path) -> N
     assert row.settled == place.billed > 0
 
 
+def test_a_cancel_in_a_later_session_gives_the_items_their_answers_too(tmp_path: Path) -> None:
+    place, bench = house(duration_s=10_000.0), bench_of(tmp_path, 60)
+
+    async def stop(runner: Runner) -> None:
+        await runner.world.clock.sleep(100)
+        runner.stop(Ending("stopped", "person"))
+
+    async def cancel(runner: Runner) -> None:
+        runner.stop(Ending("cancelled", "cancelled"))
+
+    bench.run(at(place), steer=stop)
+    assert bench.run(at(place), steer=cancel).state == "cancelled"
+    row = bench.row
+    assert (row.completed, row.cancelled) == (15, 45)
+    assert row.held == row.unknown == 0
+    assert row.settled == place.billed > 0
+
+
 def test_what_expired_is_not_billed_and_goes_again(tmp_path: Path) -> None:
     place = house(duration_s=200.0, expires_s=100.0)
     bench = bench_of(tmp_path, 8)

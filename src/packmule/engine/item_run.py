@@ -43,7 +43,9 @@ class ItemRun:
         # When it first asked in this session, in active seconds; None while all it did was replayed.
         self.asked_s: float | None = None
         self.closing: tuple[str, str] | None = None
-        self.started = self.over = self.loaded = False
+        self.started = self.over = False
+        # An item that was never begun has nothing to load.
+        self.loaded = not row.begun
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.waiting: set[Waiting] = set()

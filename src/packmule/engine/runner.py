@@ -175,7 +175,8 @@ class Runner:
             self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
             self.jobs.leave()
         for run in list(self.runs.values()):
-            if run.on_way == 0 and not run.answered:
+            # One that has not read its journal yet may have an attempt in a job, and its answer.
+            if run.on_way == 0 and not run.answered and run.loaded:
                 run.close("stop", ending.reason)
         self._maybe_over()
 
@@ -307,7 +308,7 @@ class Runner:
 
     def send(self, waiting: Waiting) -> None:
         """An ask is on its way to the tap."""
-        if self.stopping is not None:
+        if self.stopping is not None and waiting.found is None:
             waiting.run.close("stop", self.stopping.reason)
             return
         if waiting.endpoint.model not in self.tap.buckets:
