@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packmule.errors import UsageError
-from packmule.sim.scenario import Faults, Latency, Scenario, load_scenario, parse_scenario
+from packmule.sim.scenario import Faults, Jobs, Latency, Scenario, load_scenario, parse_scenario
 
 FULL = """
 seed = 7
@@ -30,6 +30,10 @@ kind = "status_529"
 [[fail]]
 pattern = "lorem ipsum"
 status = 422
+[jobs]
+duration_s = 3
+bad_line = "anonymous"
+decoys = [100, 41]
 [prices."openai/gpt-5-mini"]
 input = 0.25
 output = 2
@@ -47,6 +51,7 @@ def test_every_key_is_read() -> None:
     assert scenario.faults == Faults(status_429=0.01, reset_after=0.5)
     assert scenario.outages[0].kind == "status_529"
     assert scenario.fail[0].status == 422
+    assert scenario.jobs == Jobs(duration_s=3, bad_line="anonymous", decoys=(100, 41))
     assert scenario.prices["openai/gpt-5-mini"].output == 2
 
 
@@ -69,6 +74,12 @@ def test_every_key_is_read() -> None:
         ("[latency]\nmedian_s = inf", "latency.median_s must be 0 or more", ""),
         ("[latency]\ndrip_bytes_per_s = 0", "latency.drip_bytes_per_s must be more than 0", ""),
         ("[prices.x]\ninput = -1\noutput = 1", "prices.x.input must be 0 or more", ""),
+        ("[jobs]\nduration = 1", "unknown key jobs.duration", "did you mean duration_s?"),
+        ("[jobs]\nbad_line = 'drop'", "jobs.bad_line", ""),
+        ("[jobs]\ncreate_lost = 2", "jobs.create_lost must be between 0 and 1, not 2", ""),
+        ("[jobs]\nexpire_share = 0.6\nerror_share = 0.6", "together have a probability of 1.2", ""),
+        ("[jobs]\nlag_s = -1", "jobs.lag_s must be 0 or more", ""),
+        ("[jobs]\ndecoys = [0]", "jobs.decoys must be sizes of at least 1, not 0", ""),
         ("seed =", "is not TOML", ""),
     ],
 )

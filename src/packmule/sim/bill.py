@@ -1,14 +1,12 @@
 """The provider's own bill: what it charged, on disk before the answer leaves. Ledgers are measured by it.
 
-One JSON line for each billed call, whether its answer arrived or not. Prices come from the scenario, from
-genai-prices or from the two models of the box: an independent computation, on purpose.
+One JSON line for each billed call, whether its answer arrived or not, and for each billed line of a job, at half the
+price. Prices come from the scenario, from genai-prices or from the two models of the box: an independent computation,
+on purpose.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
 from collections import Counter
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -19,7 +17,9 @@ from genai_prices import Usage, calc_price
 from msgspec import Struct
 
 from packmule.core.money import PER_MILLION, PICO
+from packmule.sim.kept import KeptLines, kept_lines
 from packmule.sim.scenario import ModelPrice, Scenario
+from packmule.sim.wire import Reported, Wire
 
 DEFAULT_PRICE = ModelPrice(input=0.25, output=2.0)
 LARGE_PRICE = ModelPrice(input=3.0, output=15.0)
@@ -27,7 +27,10 @@ _LISTED_BY = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
 
 
 class Billed(Struct, frozen=True):
-    """One billed call. `outcome` is what was sent: `answered`, or the fault that lost or spoiled it."""
+    """One billed call. `outcome` is what was sent: `answered`, or the fault that lost or spoiled it.
+
+    A line of a job has the job's id and its custom id; a call of its own has neither.
+    """
 
     request: str
     vendor: str
@@ -37,6 +40,8 @@ class Billed(Struct, frozen=True):
     cost_pico: int
     utc_us: int
     outcome: str
+    job: str = ""
+    custom_id: str = ""
 
 
 class Totals(Struct, frozen=True):
@@ -52,22 +57,26 @@ class Totals(Struct, frozen=True):
 
 
 class Bill(Protocol):
-    """Where billed calls are written down."""
+    """Where billed calls are written down. `paid` are the (job, custom id) that stood in it when it was opened."""
 
-    async def record(self, billed: Billed) -> None:
-        """Return only when the line is kept."""
+    paid: frozenset[tuple[str, str]]
+
+    async def record(self, *billed: Billed) -> None:
+        """Return only when the lines are kept."""
         ...
 
 
 class MemoryBill:
     """A bill that lives as long as the provider."""
 
+    paid: frozenset[tuple[str, str]] = frozenset()
+
     def __init__(self) -> None:
         self.lines: list[Billed] = []
 
-    async def record(self, billed: Billed) -> None:
-        """Keep the line."""
-        self.lines.append(billed)
+    async def record(self, *billed: Billed) -> None:
+        """Keep the lines."""
+        self.lines.extend(billed)
 
     @property
     def totals(self) -> Totals:
@@ -76,45 +85,29 @@ class MemoryBill:
 
 
 class FileBill:
-    """Appends to a file; lines that come while the disk works are written and synced together."""
+    """A bill in a file."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._waiting: list[bytes] = []
-        self._recorded = self._synced = 0
-        self._writing = threading.Lock()
-        self._turn = asyncio.Lock()
+        self._lines = KeptLines(path)
+        self.paid = frozenset((line.job, line.custom_id) for line in read_lines(path) if line.job)
 
-    async def record(self, billed: Billed) -> None:
-        """Return when the line is on disk. The first of those who wait writes for all of them."""
-        self._waiting.append(msgspec.json.encode(billed) + b"\n")
-        self._recorded += 1
-        mine = self._recorded
-        async with self._turn:
-            if self._synced < mine:
-                await asyncio.to_thread(self._write)
+    async def record(self, *billed: Billed) -> None:
+        """Return when the lines are on disk."""
+        await self._lines.add(*map(msgspec.json.encode, billed))
 
     def close(self) -> None:
         """Write what waits and close the file."""
-        self._write()
-        os.close(self._file)
-
-    def _write(self) -> None:
-        with self._writing:
-            lines, self._waiting = self._waiting, []
-            left = memoryview(b"".join(lines))
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-            self._synced += len(lines)
+        self._lines.close()
 
 
 def read_bill(path: Path) -> Totals:
-    """The sums of a bill file. A last line that was being written is left out: its answer never left."""
-    data = path.read_bytes() if path.exists() else b""
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    return total([msgspec.json.decode(line, type=Billed) for line in lines])
+    """The sums of a bill file."""
+    return total(read_lines(path))
+
+
+def read_lines(path: Path) -> list[Billed]:
+    """The lines of a bill file, as they were written."""
+    return [msgspec.json.decode(line, type=Billed) for line in kept_lines(path)]
 
 
 def total(lines: list[Billed]) -> Totals:
@@ -145,6 +138,25 @@ class PriceList:
         if stated is not None:
             return _at(stated, tokens_in, tokens_out)
         return _listed(vendor, model, tokens_in, tokens_out)
+
+    def billed(
+        self, wire: Wire, model: str, usage: Reported, request: bytes, outcome: str, utc_us: int, job: str = "",
+        custom_id: str = "",
+    ) -> Billed:  # fmt: skip
+        """A line of the bill for a request with this digest. A line of a job costs half."""
+        cost = self.cost_pico(wire.name, model, usage.tokens_in, usage.tokens_out)
+        return Billed(
+            request=request.hex(),
+            vendor=wire.name,
+            model=model,
+            tokens_in=usage.tokens_in,
+            tokens_out=usage.tokens_out,
+            cost_pico=cost // 2 if job else cost,
+            utc_us=utc_us,
+            outcome=outcome,
+            job=job,
+            custom_id=custom_id,
+        )
 
 
 def _of_the_box(model: str) -> ModelPrice | None:

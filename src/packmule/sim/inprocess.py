@@ -1,6 +1,6 @@
 """The provider behind the engine's own seam: no socket, and time is the clock that was passed in.
 
-Every fault becomes the Fault that a real transport gives for it on a real socket. Only the path of a URL matters.
+Every fault becomes the Fault that a real transport gives for it on a real socket. Only path and query of a URL matter.
 """
 
 from __future__ import annotations

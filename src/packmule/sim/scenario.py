@@ -30,6 +30,24 @@
     input = 0.25
     output = 2.0
 
+    [jobs]                            # batch jobs; shares and chances are 0 unless stated
+    duration_s = 0.2                  # how long a job takes
+    sigma = 0.4                       # spread of the log-normal curve; 0 (the default) gives each job the same
+    window_s = 86400                  # what is not done by then expires
+    lag_s = 5                         # a new job cannot be seen before
+    reorder = true                    # results in any order (never with Gemini)
+    expire_share = 0.1                # share of the lines that expire
+    error_share = 0.1                 # share of the lines that the provider fails to answer
+    bad_line = "name"                 # a line that is poison fails alone ("line", the default), has its job refused
+                                      # ("refuse"), or failed with ("name") or without its number ("anonymous")
+    create_refused = 0.1              # chance of a 429, and no job is made
+    create_lost = 0.1                 # chance that a job is made and nobody is told
+    cut_downloads = 0.1               # chance that results end in the middle
+    missing_rows = 0.01               # share of the lines that were done and billed, and are not in the results
+    duplicate_rows = 0.01             # share that is there twice
+    foreign_rows = 0.01               # share that brings a line of somebody else along
+    decoys = [100, 100]               # sizes of somebody else's jobs, there from the start
+
 Times are those of the clock that the provider was given. `refused` is a connection that is never made; over
 HTTP, where the port stays open, it is a reset (stop the server to have a port that refuses).
 """
@@ -71,6 +89,7 @@ Fault = Literal[
 ]
 OutageKind = Literal[Fault, "status_401", "status_402", "status_403", "quota", "refused"]
 MannerName = Literal["plain", "hostile"]
+BadLine = Literal["line", "refuse", "name", "anonymous"]
 
 
 class Latency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,6 +146,26 @@ class Poison(Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 400
 
 
+class Jobs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of batch jobs; every float but the times and `sigma` is a chance."""
+
+    duration_s: float = 0.2
+    sigma: float = 0.0
+    window_s: float = 86_400.0
+    lag_s: float = 0.0
+    reorder: bool = True
+    expire_share: float = 0.0
+    error_share: float = 0.0
+    bad_line: BadLine = "line"
+    create_refused: float = 0.0
+    create_lost: float = 0.0
+    cut_downloads: float = 0.0
+    missing_rows: float = 0.0
+    duplicate_rows: float = 0.0
+    foreign_rows: float = 0.0
+    decoys: tuple[int, ...] = ()
+
+
 class ModelPrice(Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens."""
 
@@ -145,6 +184,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     faults: Faults = Faults()
     outages: tuple[Outage, ...] = ()
     fail: tuple[Poison, ...] = ()
+    jobs: Jobs = Jobs()
     prices: dict[str, ModelPrice] = {}
 
 
@@ -177,7 +217,11 @@ def parse_scenario(text: str, name: str = "scenario") -> Scenario:
     return scenario
 
 
-_TABLES: dict[str, type[Struct]] = {"latency": Latency, "limits": Limits, "faults": Faults}
+_JOB_CHANCES = (
+    "expire_share", "error_share", "create_refused", "create_lost", "cut_downloads", "missing_rows", "duplicate_rows",
+    "foreign_rows",
+)  # fmt: skip
+_TABLES: dict[str, type[Struct]] = {"latency": Latency, "limits": Limits, "faults": Faults, "jobs": Jobs}
 _LISTS: dict[str, type[Struct]] = {"outages": Outage, "fail": Poison}
 
 
@@ -222,26 +266,32 @@ def _problems(scenario: Scenario) -> list[str]:
 
 
 def _bad_probabilities(scenario: Scenario) -> list[str]:
-    chances = {f"faults.{name}": chance for name, chance in msgspec.structs.asdict(scenario.faults).items()}
+    faults, jobs = msgspec.structs.asdict(scenario.faults), scenario.jobs
+    chances = {f"faults.{name}": chance for name, chance in faults.items()}
+    chances |= {f"jobs.{name}": getattr(jobs, name) for name in _JOB_CHANCES}
     chances["manner_probability"] = scenario.manner_probability
     found = [
         f"{name} must be between 0 and 1, not {chance:g}" for name, chance in chances.items() if not 0 <= chance <= 1
     ]
-    total = math.fsum(chances.values()) - scenario.manner_probability
-    if not found and total > 1 + 1e-9:
-        found.append(f"the faults together have a probability of {total:g}; at most 1 is possible")
+    shares = jobs.expire_share + jobs.error_share
+    sums = (("the faults", math.fsum(faults.values())), ("jobs.expire_share and jobs.error_share", shares))
+    for what, total in sums if not found else ():
+        if total > 1 + 1e-9:
+            found.append(f"{what} together have a probability of {total:g}; at most 1 is possible")
     return found
 
 
 def _bad_numbers(scenario: Scenario) -> list[str]:
     latency, limits = scenario.latency, scenario.limits
     numbers = {"latency.median_s": latency.median_s, "latency.sigma": latency.sigma}
+    numbers |= {f"jobs.{name}": getattr(scenario.jobs, name) for name in ("duration_s", "sigma", "window_s", "lag_s")}
     for model, price in scenario.prices.items():
         numbers[f"prices.{model}.input"] = price.input
         numbers[f"prices.{model}.output"] = price.output
     found = [f"{name} must be 0 or more, not {value:g}" for name, value in numbers.items() if not 0 <= value < math.inf]
     if not 0 < latency.drip_bytes_per_s < math.inf:
         found.append(f"latency.drip_bytes_per_s must be more than 0, not {latency.drip_bytes_per_s:g}")
+    found += [f"jobs.decoys must be sizes of at least 1, not {size}" for size in scenario.jobs.decoys if size < 1]
     for name, limit in (("requests", limits.requests_per_min), ("tokens", limits.tokens_per_min)):
         if limit is not None and limit < 1:
             found.append(f"limits.{name}_per_min must be at least 1, not {limit}")

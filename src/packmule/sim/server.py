@@ -19,7 +19,7 @@ from packmule.sim.provider import Delivery, SimProvider
 from packmule.sim.scenario import Scenario
 
 HEAD_MAX = 65_536
-BODY_MAX = 128 * 2**20
+BODY_MAX = 256 * 2**20
 DRIP_EVERY_S = 0.05
 _RST = struct.pack("ii", 1, 0)
 
@@ -51,6 +51,7 @@ class Server:
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        await self.provider.close()
         if self._bill is not None:
             self._bill.close()
 
@@ -119,9 +120,13 @@ class Server:
 
 
 async def serve(scenario: Scenario, host: str, port: int, bill_path: Path | None, clock: Clock) -> Server:
-    """Start a provider on `host` and `port` (0 chooses a free one). The caller ends it with `close`."""
+    """Start a provider on `host` and `port` (0 chooses a free one). The caller ends it with `close`.
+
+    With a bill it keeps its batch jobs in a file of its own beside it, and has them again when it is started again.
+    """
     bill = FileBill(bill_path) if bill_path is not None else None
-    server = Server(SimProvider(scenario, clock, bill), clock, bill)
+    jobs_file = bill_path.with_name(f"{bill_path.name}.jobs") if bill_path is not None else None
+    server = Server(SimProvider(scenario, clock, bill, jobs_file), clock, bill)
     try:
         await server.listen(host, port)
     except UsageError:

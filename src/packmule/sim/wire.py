@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from packmule.sim.asked import Asked, Refused, Said
+
+_MESSAGES = {
+    401: "Incorrect API key provided.",
+    402: "You exceeded your current quota, please check your plan and billing details.",
+    403: "Your key may not use this model.",
+    404: "Unknown address: {path}. This box speaks /v1/chat/completions, /v1/messages and /v1beta/models/…",
+    429: "Rate limit reached for this model. Please try again in {wait}.",
+    502: "Bad gateway.",
+    503: "That model is currently overloaded with other requests.",
+    504: "The request took too long.",
+    529: "Overloaded",
+}
 
 
 class Reported(Struct, frozen=True):
@@ -67,6 +80,26 @@ class BodyError(ValueError):
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+def worded(status: int, path: str = "", wait_s: float = 0.0) -> str:
+    """What is said with a status when there is nothing more to say."""
+    message = _MESSAGES.get(status, "The server had an error while processing your request.")
+    return message.format(path=path, wait=f"{wait_s:.3f}s")
+
+
+def read_object(body: bytes) -> dict[str, Any] | Refused:
+    """The JSON object that a body is."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return Refused(400, "We could not parse the JSON body of your request.")
+    return data if isinstance(data, dict) else Refused(400, "The body of your request must be a JSON object.")
+
+
+def encoded(value: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """JSON as it goes over the wire."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def whole(data: dict[str, Any], key: str, low: int = 1) -> int | None:

@@ -94,7 +94,7 @@ class GeminiWire:
 
 
 def _asked(model: str, data: dict[str, Any]) -> Asked:
-    data = _camel(data)
+    data = camel(data)
     _known(data, _TOP, "")
     config = data.get("generationConfig") or {}
     _known(config, _CONFIG, " at 'generation_config'")
@@ -109,7 +109,7 @@ def _asked(model: str, data: dict[str, Any]) -> Asked:
     return Asked(model, system, turns, schema, any_json, whole(config, "maxOutputTokens"), images, draw)
 
 
-def _camel(data: dict[str, Any]) -> dict[str, Any]:
+def camel(data: dict[str, Any]) -> dict[str, Any]:
     """The API takes both spellings of its own names."""
 
     def renamed(name: str) -> str:

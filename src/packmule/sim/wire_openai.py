@@ -66,6 +66,8 @@ class OpenAIWire:
         )
         if status == HTTPStatus.PAYMENT_REQUIRED:
             kind = code = "insufficient_quota"
+        if param == "id":  # a file or a batch, not a model
+            code = None
         return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
     def headers(self, rates: Rates, mark: str) -> dict[str, str]:
