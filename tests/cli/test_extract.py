@@ -69,7 +69,10 @@ def test_a_model_without_pdf_gets_the_text_and_cites_the_same(folder: Path) -> N
         serve.terminate()
         serve.communicate()
     assert said.code == 0, said.err
-    assert [record["output"] for record in results(folder / "out")] == [record["output"] for record in native]
+    for record, other in zip(results(folder / "out"), native, strict=True):
+        for path in ("invoice_number", "company_name", "total_amount", "tax_rate"):
+            assert record["output"]["result"][path] == other["output"]["result"][path]
+            assert record["output"]["citations"][path] == other["output"]["citations"][path]
 
 
 def test_one_bad_document_fails_alone_with_its_reason_and_costs_nothing(folder: Path) -> None:
