@@ -23,6 +23,7 @@ from packmule.sim.bill import Bill, Billed, MemoryBill, PriceList
 from packmule.sim.chance import chance_of
 from packmule.sim.faults import NOT_DONE, PAGE, SPOILT_BODY, Draw, reported
 from packmule.sim.hostile import spoilt
+from packmule.sim.inventing import made_up
 from packmule.sim.limits import Limiter
 from packmule.sim.scenario import Scenario
 from packmule.sim.wire import Reported, Wire
@@ -151,8 +152,8 @@ class SimProvider:
         """The work is done and billed; now it is delivered, or lost."""
         scenario = self.scenario
         chance = chance_of(scenario.seed, "delivery", digest, ordinal)
-        if scenario.manner == "hostile" and chance.random() < scenario.manner_probability:
-            said = spoilt(asked, said, chance)
+        if scenario.manner != "plain" and chance.random() < scenario.manner_probability:
+            said = (spoilt if scenario.manner == "hostile" else made_up)(asked, said, chance)
         told, billed = reported(fault, said, asked)
         await self._charge(wire, asked.model, billed, fault or "answered", digest)
         mark = f"{digest.hex()[:20]}{ordinal:04x}"
