@@ -43,8 +43,8 @@ class ModelEndpoint:
         key: Key | None,
         price: Price,
         growth_per_min: float | None,
-        reads_pdf: bool,
         transport: Transport,
+        reads_pdf: bool = False,
     ) -> None:
         self.model = model
         self.price = price
