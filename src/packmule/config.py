@@ -31,8 +31,9 @@ CONSENT = frozenset({"max_cost", "price_in", "price_out", "free"})
 
 @dataclass(slots=True)
 class Order:
-    """One batch as asked for. `items` is a path, '-', or rows; `recipe` a name or a function.
+    """One batch as asked for.
 
+    `items` is a path, several paths of documents, '-', or rows; `recipe` a name or a function.
     `pace` is how long a second lasts; other than 1 in a demonstration only.
     `settled` names what nobody said now: it comes from a settings file, the environment or a template, and changes
     no cap of a batch that exists. `unspoken` names those of CONSENT that only a file of the project, a template or a

@@ -161,7 +161,7 @@ def test_what_a_folder_cannot_give_is_left_out_and_said(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     assert [item.key for item in source.items()] == ["a.txt", "old.txt"]
     said = "\n".join(source.warnings)
-    assert "scan0.pdf, scan1.pdf, scan2.pdf and 2 more: .pdf is not read yet" in said
+    assert "scan0.pdf, scan1.pdf, scan2.pdf and 2 more: .pdf is read by packmule extract" in said
     assert "b.txt: looks like a binary file" in said
     assert "huge.txt: larger than 10 MB" in said
     assert "dangling.txt: not a regular file" in said
@@ -171,7 +171,7 @@ def test_what_a_folder_cannot_give_is_left_out_and_said(tmp_path: Path) -> None:
 def test_a_folder_without_usable_files_is_an_error(tmp_path: Path) -> None:
     assert "without a text file" in refusal(tmp_path).message
     (tmp_path / "scan.pdf").write_bytes(b"%PDF")
-    assert ".pdf is not read yet" in refusal(tmp_path).message
+    assert ".pdf is read by packmule extract" in refusal(tmp_path).message
 
 
 def test_a_changed_file_changes_the_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Schemas as people give them: a JSON Schema file or its text, a dict, `module:Model`, a pydantic class.
+"""Schemas as people give them: a JSON Schema file or its text, a dict, `module:Model`, `file.py:Model`, a class.
 
 Wrong ones are refused before anything is spent, with what is wrong in them. Nothing is ever fetched.
 """
@@ -10,6 +10,7 @@ import re
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,9 +27,9 @@ from packmule.checks.answers import shortened
 from packmule.checks.schema import Schema, json_schema, model_schema
 from packmule.errors import UsageError
 
-HINT = "give a JSON Schema file, or module:PydanticModel"
+HINT = "give a JSON Schema file, module:PydanticModel or file.py:PydanticModel"
 
-_model_name = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_model_name = re.compile(r"(?:[A-Za-z_][\w.]*|.+\.py):[A-Za-z_][\w.]*")
 
 
 def load_schema(spec: str | Path | dict[str, Any] | type) -> Schema:
@@ -137,11 +138,14 @@ def _from_name(spec: str) -> Schema:
 
 
 def _imported(module_name: str, spec: str) -> ModuleType:
-    """Import a module, the working folder's own included."""
+    """Import a module, the working folder's own included, or a file."""
+    if module_name.endswith(".py") and not Path(module_name).is_file():
+        message = f"the schema {spec} cannot be imported: there is no file {module_name}"
+        raise UsageError(message, hint=HINT)
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        return import_module(module_name)
+        return module_of(Path(module_name)) if module_name.endswith(".py") else import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and not f"{module_name}.".startswith(f"{error.name}."):
             message = f"the schema {spec} cannot be imported: {error.name!r} is not installed"
@@ -153,6 +157,19 @@ def _imported(module_name: str, spec: str) -> ModuleType:
         raise UsageError(message) from error
     finally:
         sys.path.remove(here)
+
+
+def module_of(path: Path) -> ModuleType:
+    """The module in a file, imported under a name of its own. Raises whatever its code raises."""
+    name = f"packmule_file_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        message = f"{path} is no Python file"
+        raise ImportError(message)
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _from_model(name: str, model: Any) -> Schema:  # noqa: ANN401 - whatever the name led to

@@ -33,7 +33,7 @@ class Schema:
         self.name = name
         self.canonical = canonical
         self.model = model
-        self._judge = judge
+        self.judge = judge
 
     def check(self, answer: Answer) -> Any:  # noqa: ANN401 - any JSON value
         """The answer's value as plain JSON. Raises Rejection with what is wrong and where.
@@ -45,7 +45,7 @@ class Schema:
         refused: tuple[int, Rejection] | None = None
         for found in json_values(text):
             try:
-                return self._judge(found)
+                return self.judge(found)
             except Rejection as rejection:
                 if refused is None or len(found[0]) > refused[0]:
                     refused = len(found[0]), rejection

@@ -12,6 +12,7 @@ from packmule.cli import run as running
 from packmule.cli.checkpoints import batch
 from packmule.cli.configuring import config, init
 from packmule.cli.demo.command import demo
+from packmule.cli.extracting import extract
 from packmule.cli.settled import settle
 from packmule.cli.simulate import sim
 from packmule.cli.templating import template
@@ -51,6 +52,7 @@ def _main(
 
 
 app.command("run")(running.run)
+app.command("extract")(extract)
 app.command("resume")(going_on.resume)
 app.command("retry")(going_on.retry)
 app.command("errors")(causes.errors)

@@ -23,9 +23,9 @@ from packmule.errors import UsageError
 
 UNSETTLED = ("config", "doctor", "init")
 """Commands that look at the settings themselves, also at broken ones."""
-BEGINNING = ("run", "estimate")
+BEGINNING = ("run", "extract", "estimate")
 STEERING = ("pause", "unpause", "stop", "cancel", "set")
-SENDING = ("run", "resume", "retry")
+SENDING = ("run", "extract", "resume", "retry")
 _current: ContextVar[Settings] = ContextVar("settings", default=Settings())  # noqa: B039 - frozen
 
 

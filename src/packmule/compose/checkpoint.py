@@ -14,6 +14,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from packmule.compose.desk import OVER, Desk
+from packmule.core.batch import OWN_RECIPES
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow
 from packmule.engine.clock import RealClock
@@ -30,7 +31,6 @@ from packmule.exports.checkpoint import (
     utc_text,
     write_checkpoint,
 )
-from packmule.recipes.prompt import NAME as PROMPT
 from packmule.store import carrying
 from packmule.store.lock import RunnerLock
 
@@ -192,7 +192,7 @@ def _there(name: str) -> str | None:
 def _recipe_path(row: BatchRow) -> str | None:
     """A recipe in a file, named so that it is found from every folder."""
     place, _, function = row.spec.recipe.rpartition(":")
-    if row.spec.recipe == PROMPT or not place.endswith(".py") or not Path(place).exists():
+    if row.spec.recipe in OWN_RECIPES or not place.endswith(".py") or not Path(place).exists():
         return None
     return f"{Path(place).absolute()}:{function}"
 

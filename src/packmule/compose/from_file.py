@@ -23,11 +23,10 @@ from packmule.compose.results import check_folder
 from packmule.compose.session import Session, new_id
 from packmule.compose.trust import refuse_far
 from packmule.config import OUT, Order, store_path
-from packmule.core.batch import Plan, changes, refuse_low_cap
+from packmule.core.batch import DOCUMENT_RECIPES, PROMPT, Plan, changes, refuse_low_cap
 from packmule.core.rows import BatchRow
 from packmule.errors import LeaseHeld, SourceError, UsageError
 from packmule.exports.checkpoint import Checkpoint
-from packmule.recipes.prompt import NAME as PROMPT
 from packmule.sources.opening import open_source
 from packmule.store import batches, carrying
 from packmule.store.lock import RunnerLock
@@ -195,7 +194,14 @@ def check_source(path: Path, checkpoint: Checkpoint, given: str | None, *, force
         # The store may have all items; where it has not, `carried` says so.
         return ""
     spec = facts.spec
-    now = open_source(place, key=spec.key_column, where=spec.where, skip=spec.skip, limit=spec.limit).fingerprint()
+    now = open_source(
+        place,
+        key=spec.key_column,
+        where=spec.where,
+        skip=spec.skip,
+        limit=spec.limit,
+        documents=spec.recipe in DOCUMENT_RECIPES,
+    ).fingerprint()
     if now.sha256_hex == facts.source.sha256:
         return ""
     message = f"{place} is not as it was when {path} was written"

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from packmule.compose.asking import stored_recipe
 from packmule.compose.choosing import Chosen, Quote, quote
 from packmule.compose.desk import OVER, Desk
 from packmule.compose.parts import Parts
-from packmule.compose.preparing import stored_recipe
 from packmule.compose.session import Session
 from packmule.core.asking import check_settings
-from packmule.core.batch import Limits, Round, changes
+from packmule.core.batch import DOCUMENT_RECIPES, Limits, Round, changes
 from packmule.core.rows import BatchRow
 from packmule.errors import SourceError
 from packmule.sources.opening import open_source
@@ -83,7 +83,7 @@ def _parts(desk: Desk, row: BatchRow, again: Again, settings: Round) -> Parts:
 
 def _session(desk: Desk, row: BatchRow, parts: Parts, again: Again) -> Session:
     if row.ingested:
-        recipe = stored_recipe(row, again.recipe)
+        recipe = stored_recipe(row, parts, again.recipe)
         return Session(desk.store, row, recipe, parts, again.out_dir, take_over=again.take_over)
     return _half_read(desk, row, parts, again)
 
@@ -101,12 +101,13 @@ def _half_read(desk: Desk, row: BatchRow, parts: Parts, again: Again) -> Session
         skip=spec.skip,
         limit=spec.limit,
         spool_dir=desk.store.folder / "spool",
+        documents=spec.recipe in DOCUMENT_RECIPES,
     )
     if source.fingerprint().sha256_hex != row.source.sha256:
         message = f"{row.source.name} has changed since {row.id} began to read it"
         raise SourceError(message, hint="begin a new batch with packmule run")
     notes = {**row.ingest_notes, "columns": list(source.columns)}
-    recipe = stored_recipe(msgspec.structs.replace(row, ingest_notes=notes), again.recipe)
+    recipe = stored_recipe(msgspec.structs.replace(row, ingest_notes=notes), parts, again.recipe)
     session = Session(desk.store, row, recipe, parts, again.out_dir, take_over=again.take_over)
     try:
         session.ingest(source, row.source)

@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as with_fields
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from packmule.checks import load_schema
+from packmule.compose.asking import Asking, asking_of
 from packmule.compose.parts import Parts, is_simulated
 from packmule.config import Order, check_order
-from packmule.core.batch import SourceMark, Spec, cap_of, changes, identity, spec_digest
+from packmule.core.batch import DOCUMENT_RECIPES, SourceMark, Spec, cap_of, changes, identity, spec_digest
 from packmule.core.calls import Message, Request, TextPart
 from packmule.core.money import usd_short
 from packmule.core.ports import CheckedSchema
@@ -27,17 +29,17 @@ from packmule.core.states import BATCH_OVER
 from packmule.core.words import counted
 from packmule.engine.world import Recipe, price_of
 from packmule.errors import SourceError, UsageError
-from packmule.recipes.loading import load_recipe, recipe_name, require_recipe
-from packmule.recipes.prompt import NAME as PROMPT
-from packmule.recipes.prompt import prompt_recipe
+from packmule.providers.attachments import PDF
+from packmule.providers.bounds import PAGE_TOKENS, pdf_pages
 from packmule.sources.cells import text_of
 from packmule.sources.opening import open_source
 from packmule.sources.source import Source
-from packmule.sources.template import Template, prompt_column
 from packmule.store import Store, batches
 from packmule.views.estimate import Calls, Estimate, Sample, estimate, take_sample
 
 Action = Literal["new", "resume", "extend", "finished"]
+PAGE_CHARS = 6_000
+"""A page of a document, as characters of a prompt: its words, and its picture."""
 _SPELT = {"key_column": "key", "models": "model"}
 
 
@@ -45,7 +47,8 @@ _SPELT = {"key_column": "key", "models": "model"}
 class Prepared:
     """A checked order. `existing` is the batch that the same words mean, `action` what they mean for it.
 
-    `fields` are the columns that the prompt reads, `kept` says which limits stay although they were not given again.
+    `fields` are the columns that the prompt reads, `kept` says which limits stay although they were not given again,
+    `pages` how many pages of documents the sampled items have.
     """
 
     order: Order
@@ -61,6 +64,7 @@ class Prepared:
     render: Callable[[Mapping[str, Any]], str] | None = None
     fields: list[str] = field(default_factory=list)
     empty: Counter[str] = field(default_factory=Counter)
+    pages: int = 0
 
     @property
     def unspoken(self) -> frozenset[str]:
@@ -93,6 +97,7 @@ class Prepared:
     def sample(self) -> Sample:
         """Read what is still to be brought in of the source: how many items, how much text."""
         self.empty.clear()
+        self.pages = 0
         return take_sample(self._prompts())
 
     def _prompts(self) -> Iterator[str | None]:
@@ -102,6 +107,7 @@ class Prepared:
             if item.skip:
                 yield None
             elif self.render is not None:
+                self.pages += _pages(item.data)
                 self.empty.update(name for name in self.fields if not text_of(item.data.get(name)).strip())
                 yield self.render(item.data)
             else:
@@ -128,7 +134,22 @@ class Prepared:
         most = int(getattr(self.recipe, "calls_max", 1) or 1)
         calls = Calls(1 if self.render is not None else most, most)
         extra = len(spec.system or "") + len(spec.schema or "")
+        if self.pages:
+            # Pages and images go along with the words.
+            pages = -(-self.pages // sample.items)
+            extra += pages * PAGE_CHARS
+            bounds = replace(bounds, tokens_in=bounds.tokens_in + pages * PAGE_TOKENS)
         return estimate(sample, price_of(endpoint, self.order.limits), bounds, extra, calls)
+
+
+def _pages(row: Mapping[str, Any]) -> int:
+    """Pages of a document that is sent, an image is one; none of a row of text."""
+    if "media" not in row:
+        return 0
+    try:
+        return pdf_pages(Path(row["file"]).read_bytes()) if row["media"] == PDF else 1
+    except OSError:
+        return 1
 
 
 def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepared:
@@ -146,18 +167,17 @@ def prepare(order: Order, store: Store | None, env: Mapping[str, str]) -> Prepar
         limit=order.limit,
         stdin=order.stdin,
         spool_dir=folder,
+        documents=order.recipe in DOCUMENT_RECIPES,
     )
-    name, recipe, template, prompt = _recipe(order, source.columns, schema, models)
+    asking = asking_of(order, source.columns, schema, models, parts)
     for model in models:
         if parts.endpoint(model).jobs() is None and order.limits.mode == "jobs":
             message = f"{model} has no batch jobs"
             hint = f"leave out {order.spell('mode')} jobs, or name a model of openai, anthropic or gemini"
             raise UsageError(message, hint=hint)
-    spec = _spec(order, name, prompt, schema, models)
+    spec = _spec(order, asking, schema, models)
     mark = SourceMark(source.name, *_mark(source))
-    prepared = Prepared(order, spec, source, mark, recipe, parts)
-    if template is not None:
-        prepared.render, prepared.fields = template.render, template.fields
+    prepared = Prepared(order, spec, source, mark, asking.recipe, parts, render=asking.render, fields=asking.fields)
     if store is not None:
         _look_back(prepared, store)
     if prepared.existing is None:
@@ -197,15 +217,6 @@ def _keep_limits(prepared: Prepared, row: BatchRow) -> None:
     prepared.order = with_fields(prepared.order, limits=kept, out_dir=None if moved else prepared.order.out_dir)
 
 
-def stored_recipe(row: BatchRow, given: str | Callable[..., Any] | None = None) -> Recipe:
-    """The recipe of a batch in the store; `given` says where a recipe of the user's is now."""
-    if row.spec.recipe != PROMPT:
-        return _given(given if given is not None else row.spec.recipe)[1]
-    schema = load_schema(msgspec.json.decode(row.spec.schema)) if row.spec.schema is not None else None
-    columns = list(row.ingest_notes.get("columns", ()))
-    return prompt_recipe(_template(row.spec.prompt, columns).render, schema, row.limits.retries_invalid)
-
-
 def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     plain = Parts(order.limits, env, base_url=order.base_url)
     names = tuple(plain.canonical(model) for model in order.models)
@@ -223,42 +234,10 @@ def _parts(order: Order, env: Mapping[str, str]) -> Parts:
     )
 
 
-def _recipe(
-    order: Order, columns: list[str], schema: CheckedSchema | None, models: tuple[str, ...]
-) -> tuple[str, Recipe, Template | None, str | None]:
-    if order.recipe is not None:
-        if order.prompt is not None or order.schema is not None:
-            message = "--recipe does its own asking, so --prompt and --schema have no place beside it"
-            raise UsageError(message, hint="give the recipe its prompt and schema inside the function")
-        name, recipe = _given(order.recipe)
-        return name, recipe, None, None
-    if not models:
-        message = "no model is named"
-        raise UsageError(message, hint="give one with --model, for example --model openai/gpt-5-mini or sim/small")
-    template = _template(order.prompt, columns)
-    return PROMPT, prompt_recipe(template.render, schema, order.limits.retries_invalid), template, order.prompt
-
-
-def _given(recipe: str | Callable[..., Any]) -> tuple[str, Recipe]:
-    if isinstance(recipe, str):
-        return recipe, load_recipe(recipe)
-    require_recipe(recipe, recipe_name(recipe))
-    return recipe_name(recipe), recipe
-
-
-def _template(prompt: str | None, columns: list[str]) -> Template:
-    if prompt is None:
-        return Template.of_column(prompt_column(columns))
-    if not prompt.strip():
-        message = "the prompt is empty"
-        raise UsageError(message, hint="say what to ask, like --prompt 'Summarise: {text}'")
-    return Template(prompt, columns)
-
-
-def _spec(order: Order, recipe: str, prompt: str | None, schema: CheckedSchema | None, models: tuple[str, ...]) -> Spec:
+def _spec(order: Order, asking: Asking, schema: CheckedSchema | None, models: tuple[str, ...]) -> Spec:
     return Spec(
-        recipe=recipe,
-        prompt=prompt,
+        recipe=asking.name,
+        prompt=order.prompt,
         system=order.system,
         schema=schema.canonical.decode() if schema is not None else None,
         models=models,

@@ -18,7 +18,7 @@ from packmule.compose.parts import Parts
 from packmule.compose.preparing import Prepared
 from packmule.compose.results import batch_in, check_folder, write_batch
 from packmule.config import OUT
-from packmule.core.batch import Limits, Plan, SourceMark, changes
+from packmule.core.batch import OWN_RECIPES, Limits, Plan, SourceMark, changes
 from packmule.core.endings import Ending
 from packmule.core.items import SourceItem
 from packmule.core.ports import CheckedSchema
@@ -27,7 +27,6 @@ from packmule.core.states import BATCH_OVER
 from packmule.engine.runner import GRACE_S, Runner
 from packmule.engine.world import ItemChange, Recipe, World
 from packmule.recipes.loading import source_digest
-from packmule.recipes.prompt import NAME as PROMPT
 from packmule.sources.source import Source
 from packmule.store import BatchJournal, Store, batches, reads
 
@@ -98,7 +97,7 @@ class Session:
             "filtered": counts.filtered,
             "renamed": counts.renamed,
             "warnings": list(source.warnings),
-            "recipe_sha256": source_digest(self.recipe) if row.spec.recipe != PROMPT else None,
+            "recipe_sha256": source_digest(self.recipe) if row.spec.recipe not in OWN_RECIPES else None,
         }
         batches.ingested(self.store, row, mark, notes)
 

@@ -15,7 +15,7 @@ import msgspec
 from packmule.compose.setting_files import read_yaml, refuse_unknown
 from packmule.compose.settings import BY_NAME, Money, Texts, checked
 from packmule.config import dollars
-from packmule.core.batch import Limits
+from packmule.core.batch import OWN_RECIPES, PROMPT, Limits
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow
 from packmule.errors import UsageError
@@ -49,7 +49,7 @@ def read_template(path: Path) -> dict[str, Any]:
         refuse_unknown(str(key), KEYS, str(path))
         if value is not None:
             found[key] = _value(key, value, f"{path}: {key}")
-    if found.get("recipe") is not None and (clash := found.keys() & {"prompt", "schema"}):
+    if found.get("recipe") not in {None, *OWN_RECIPES} and (clash := found.keys() & {"prompt", "schema"}):
         message = f"{path}: recipe does its own asking, so {' and '.join(sorted(clash))} has no place beside it"
         raise UsageError(message)
     return found
@@ -82,7 +82,7 @@ def _value(key: str, value: Any, where: str) -> Any:  # noqa: ANN401
 def _saved(row: BatchRow) -> dict[str, Any]:
     spec, limits = row.spec, row.limits
     asked: dict[str, Any] = {
-        "recipe": None if spec.recipe == "prompt" else spec.recipe,
+        "recipe": None if spec.recipe == PROMPT else spec.recipe,
         "prompt": spec.prompt,
         "system": spec.system,
         "schema": None if spec.schema is None else json.loads(spec.schema),

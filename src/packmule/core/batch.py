@@ -17,6 +17,12 @@ from packmule.core.retry import ErrorName, RetryPolicy
 from packmule.errors import UsageError
 
 JOB_CALLS_MAX = 20_000
+# The recipes that come along, by the names under which batches remember them.
+PROMPT = "prompt"
+EXTRACT, EXTRACT_CITED = "extract", "extract-cited"
+DOCUMENT_RECIPES = frozenset((EXTRACT, EXTRACT_CITED))
+"""Their items are whole files."""
+OWN_RECIPES = frozenset((PROMPT, EXTRACT, EXTRACT_CITED))
 
 
 class SourceMark(Struct, frozen=True):

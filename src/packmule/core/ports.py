@@ -84,6 +84,11 @@ class Endpoint(Protocol):
         """How much the width may grow a minute (2.0 = double), or None when the provider sets no such limit."""
         ...
 
+    @property
+    def reads_pdf(self) -> bool:
+        """Are PDF documents understood as they are?"""
+        ...
+
     def encode(self, request: Request, blobs: BlobSource) -> bytes:
         """The wire body."""
         ...

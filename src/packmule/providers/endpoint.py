@@ -19,8 +19,18 @@ class ModelEndpoint:
     """Fulfils `core.ports.Endpoint`. `name` is the model's name on the wire, `base_url` where its provider lives."""
 
     __slots__ = (
-        "_codec", "_headers", "_jobs", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price",
-    )  # fmt: skip
+        "_codec",
+        "_headers",
+        "_jobs",
+        "_key",
+        "_name",
+        "_transport",
+        "_url",
+        "growth_per_min",
+        "model",
+        "price",
+        "reads_pdf",
+    )
 
     def __init__(
         self,
@@ -34,10 +44,12 @@ class ModelEndpoint:
         growth_per_min: float | None,
         transport: Transport,
         jobs: JobsCodec | None = None,
+        reads_pdf: bool = False,
     ) -> None:
         self.model = model
         self.price = price
         self.growth_per_min = growth_per_min
+        self.reads_pdf = reads_pdf
         self._name = name
         self._codec = codec
         self._key = key

@@ -28,7 +28,7 @@ SIM_URL = "http://sim.invalid/v1"
 class Provider:
     """`keys` and `urls` are environment variables, the first one found wins. `growth` bounds the ramp a minute.
 
-    `keyless`: it may be asked without a key at its own address.
+    `keyless`: it may be asked without a key at its own address. `reads_pdf`: it takes PDF documents as they are.
     """
 
     base_url: str
@@ -37,6 +37,7 @@ class Provider:
     urls: tuple[str, ...]
     growth: float | None = None
     keyless: bool = False
+    reads_pdf: bool = False
 
 
 _OPENAI = openai.codec(openai.OPENAI)
@@ -44,25 +45,32 @@ _COMPATIBLE = openai.codec(openai.COMPATIBLE)
 _JSON_OBJECT = openai.codec(openai.JSON_OBJECT)
 
 
-def _row(base_url: str, codec: Codec, name: str, *, keyless: bool = False) -> Provider:
-    return Provider(base_url, codec, (f"{name}_API_KEY",), (f"{name}_BASE_URL",), keyless=keyless)
+def _row(base_url: str, codec: Codec, name: str, *, keyless: bool = False, reads_pdf: bool = False) -> Provider:
+    keys, urls = (f"{name}_API_KEY",), (f"{name}_BASE_URL",)
+    return Provider(base_url, codec, keys, urls, keyless=keyless, reads_pdf=reads_pdf)
 
 
 PROVIDERS: dict[str, Provider] = {
-    "openai": _row("https://api.openai.com/v1", _OPENAI, "OPENAI"),
+    "openai": _row("https://api.openai.com/v1", _OPENAI, "OPENAI", reads_pdf=True),
     # Anthropic answers sharp ramps with 429 ("acceleration limits"): the width may double once a minute.
     "anthropic": Provider(
-        "https://api.anthropic.com", anthropic.CODEC, ("ANTHROPIC_API_KEY",), ("ANTHROPIC_BASE_URL",), growth=2.0
+        "https://api.anthropic.com",
+        anthropic.CODEC,
+        ("ANTHROPIC_API_KEY",),
+        ("ANTHROPIC_BASE_URL",),
+        growth=2.0,
+        reads_pdf=True,
     ),
     "gemini": Provider(
         "https://generativelanguage.googleapis.com",
         gemini.CODEC,
         ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         ("GOOGLE_GEMINI_BASE_URL",),
+        reads_pdf=True,
     ),
     "groq": _row("https://api.groq.com/openai/v1", _OPENAI, "GROQ"),
     "cerebras": _row("https://api.cerebras.ai/v1", _OPENAI, "CEREBRAS"),
-    "openrouter": _row("https://openrouter.ai/api/v1", _COMPATIBLE, "OPENROUTER"),
+    "openrouter": _row("https://openrouter.ai/api/v1", _COMPATIBLE, "OPENROUTER", reads_pdf=True),
     "mistral": _row("https://api.mistral.ai/v1", _COMPATIBLE, "MISTRAL"),
     "deepseek": _row("https://api.deepseek.com", _JSON_OBJECT, "DEEPSEEK"),
     "xai": _row("https://api.x.ai/v1", _OPENAI, "XAI"),
@@ -70,7 +78,7 @@ PROVIDERS: dict[str, Provider] = {
     "ollama": _row("http://localhost:11434/v1", _COMPATIBLE, "OLLAMA", keyless=True),
     "vllm": _row("http://localhost:8000/v1", _COMPATIBLE, "VLLM", keyless=True),
     "lmstudio": _row("http://localhost:1234/v1", _COMPATIBLE, "LMSTUDIO", keyless=True),
-    "sim": Provider(SIM_URL, _OPENAI, (), (), keyless=True),
+    "sim": Provider(SIM_URL, _OPENAI, (), (), keyless=True, reads_pdf=True),
 }
 # Who has batch jobs that we speak. A server of one's own that has none answers 404, and nothing is lost.
 JOBS = {"openai": openai_jobs.CODEC, "anthropic": anthropic_jobs.CODEC, "gemini": gemini_jobs.CODEC}
@@ -129,6 +137,8 @@ def resolve(
         key=_key(full, provider, env, optional=provider.keyless or stated or unsent),
         price=price,
         growth_per_min=provider.growth,
+        # Another server that speaks OpenAI's language seldom reads its documents.
+        reads_pdf=provider.reads_pdf and not (owner == "openai" and stated),
         transport=transport_for(owner),
         jobs=JOBS.get(_spoken(name) if owner == "sim" else owner),
     )

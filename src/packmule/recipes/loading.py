@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from packmule.checks.loading import module_of
 from packmule.errors import UsageError
 
 HINT = "name it like --recipe my_recipes:summarise or --recipe recipes/mine.py:summarise"
@@ -85,12 +85,4 @@ def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         message = f"--recipe: there is no file {path}"
         raise UsageError(message, hint=HINT)
-    name = f"packmule_recipe_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        message = f"--recipe: {path} cannot be imported"
-        raise UsageError(message, hint=HINT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_of(path)

@@ -9,8 +9,6 @@ from packmule.core.items import Item
 from packmule.core.ports import CheckedSchema
 from packmule.errors import SourceError
 
-NAME = "prompt"
-
 
 def prompt_recipe(
     render: Callable[[Mapping[str, Any]], str], schema: CheckedSchema | None, retries_invalid: int

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from packmule.sim.words import ORDERS, STOP, name_words
 
+THOUSAND = 4
+"""A comma and three digits."""
 _NO_NAME = STOP | ORDERS
 
 DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -18,7 +20,7 @@ _LOOSE_DATE = re.compile(
 EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]*\w\b")
 LINK = re.compile(r"https?://[^\s<>\"')]+")
 _AMOUNT = re.compile(r"(?:[$€£]\s?\d[\d,]*(?:\.\d+)?)|(?:\d[\d,]*(?:\.\d+)?\s?(?:USD|EUR|GBP|dollars|euros?|pounds)\b)")
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"-?\d(?:[\d.,]*\d)?")
 _NAME = re.compile(r"\b[A-Z][\w'-]+(?: (?:(?:&|de|van|von|of|the) )?[A-Z][\w'-]*)*")
 _PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
 
@@ -69,8 +71,22 @@ def number_near(name: str, text: str) -> float | None:
         pattern = _near_pattern(name)
         near = pattern.search(text) if pattern else None
         found = NUMBER.search(near.group(0)) if near else None
+    return _number(found.group(0)) if found else None
+
+
+def numbers_in(text: str) -> list[float]:
+    """Every number of a text."""
+    return [number for found in NUMBER.finditer(text) if (number := _number(found.group(0))) is not None]
+
+
+def _number(digits: str) -> float | None:
+    """In either style: of two kinds of marks the last is the point, a lone comma parts thousands."""
+    point = max(".,", key=digits.rfind)
+    if point == "," and (digits.count(",") > 1 or len(digits) - digits.rfind(",") == THOUSAND):
+        point = "."
+    other = "," if point == "." else "."
     try:
-        return float(found.group(0).replace(",", "")) if found else None
+        return float(digits.replace(other, "").replace(point, "."))
     except ValueError:
         return None
 
@@ -81,7 +97,8 @@ def _stated_pattern(name: str) -> re.Pattern[str] | None:
     if not parts:
         return None
     named = r"[\s_-]*".join(parts)
-    return re.compile(rf"(?im)(?:^|[\s,;({{\"'*-]){named}[\"'*]*\s*[:=]\s*((?:[^\n,;]|,(?=\d)){{1,200}})")
+    value = r"(?:(?!\s\s)[^\n,;]|,(?=\d| \d{4}\b)){1,200}"
+    return re.compile(rf"(?im)(?:^|[\s,;({{\"'*-]){named}[\"'*]*\s*[:=]\s*({value})")
 
 
 @lru_cache(1024)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from packmule.sim.fields import number_near
 from packmule.sim.material import Material
 from packmule.sim.numbers import number_for
+from packmule.sim.quoting import asks_for_quotes, quotes
 from packmule.sim.strings import Writer
+from packmule.sim.tables import rows
 from packmule.sim.words import content_words, name_words, sentiment, words
 
 DEPTH_MAX = 8
@@ -76,7 +79,8 @@ class Filler:
         branches = [_merged(rest, self._resolved(part)) for part in schema[key]]
         empty = [part for part in branches if _kind(part) == "null"]
         full = [part for part in branches if _kind(part) != "null"]
-        if not full or (depth >= DEPTH_MAX and empty):
+        unsaid = empty and len(full) == 1 and _kind(full[0]) in {"number", "integer"} and not self._material.making
+        if not full or (depth >= DEPTH_MAX and empty) or (unsaid and number_near(name, self._material.data) is None):
             return self.fill(empty[0], name, depth)
         return self.fill(full[0] if depth >= DEPTH_MAX else self._likeliest(full, name), name, depth)
 
@@ -99,7 +103,9 @@ class Filler:
         properties: dict[str, Any] = schema.get("properties", {})
         names = [name for name in properties if name in required or depth < DEPTH_MAX]
         names += [name for name in required if name not in properties]
-        found = {name: self.fill(properties.get(name, True), name, depth + 1) for name in names}
+        quoting = [name for name in names if self._is_quoting(properties.get(name, True))]
+        plain = {name: self.fill(properties.get(name, True), name, depth + 1) for name in names if name not in quoting}
+        found = {name: quotes(plain, self._material.data) if name in quoting else plain[name] for name in names}
         extra = schema.get("additionalProperties", True)
         low = schema.get("minProperties", 0)
         if not found and not properties and isinstance(extra, dict) and depth < DEPTH_MAX:
@@ -112,6 +118,8 @@ class Filler:
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
         first = schema.get("prefixItems", [])
+        if table := self._rows(schema):
+            return table[: schema.get("maxItems", ITEMS_MOST)]
         low = min(schema.get("minItems", 0), ITEMS_MOST)
         high = schema.get("maxItems", max(low, ITEMS_TYPICAL, len(first)))
         if schema.get("items") is False:
@@ -126,6 +134,19 @@ class Filler:
             spare = len(found) < low and not schema.get("uniqueItems")
             if spare or not any(_same(value, other) for other in found):
                 found.append(value)
+        return found
+
+    def _is_quoting(self, schema: Any) -> bool:  # noqa: ANN401 - any JSON
+        schema = self._resolved(schema)
+        return asks_for_quotes(schema, self._resolved(schema.get("items")))
+
+    def _rows(self, schema: dict[str, Any]) -> list[Any]:
+        """Objects of a list, read from the rows of a table in the data."""
+        inner = self._resolved(schema.get("items"))
+        found = []
+        for row in rows(self._material.data, list(inner.get("properties", ()))):
+            text = "\n".join(f"{name}: {cell}" for name, cell in row.items())
+            found.append(Filler(self._root, self._material.only(text), self._chance).fill(inner))
         return found
 
     def _yes(self, name: str, schema: dict[str, Any]) -> bool:

@@ -35,6 +35,12 @@ class Material:
         self.prompt = asked.prompt[-READ_MAX:]
         self.order, self.data = _parted(self.prompt)
 
+    def only(self, data: str) -> Material:
+        """The same request about a part of the data."""
+        part = Material(self.asked)
+        part.data = data
+        return part
+
     @cached_property
     def making(self) -> bool:
         """Is something new asked for, or is there nothing to work on?"""

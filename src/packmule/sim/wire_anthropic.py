@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from packmule.sim.asked import Asked, JsonSchema, Refused, Said
+from packmule.sim.pdf import document_words
 from packmule.sim.wire import BodyError, Rate, Rates, Reported, between, closed_objects, no_stream, whole
 
 _KINDS = {
@@ -145,7 +146,9 @@ def _content(value: Any, place: str) -> tuple[str, int]:  # noqa: ANN401 - any J
         if kind == "text" and part.get("text"):
             texts.append(str(part["text"]))
         elif kind in _MEDIA and isinstance(part.get("source"), dict):
-            images += 1
+            said = document_words(str(part["source"].get("media_type")), part["source"].get("data"))
+            texts += [said] if said else []
+            images += not said
         else:
             message = f"{place}.{number}: Input should be a text, image or document block that is not empty"
             raise BodyError(message, "messages")

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from packmule.sim.asked import Asked, JsonSchema, Refused, Said
+from packmule.sim.pdf import document_words
 from packmule.sim.wire import BodyError, Rates, Reported, between, whole
 
 _STATUS = {
@@ -158,7 +159,10 @@ def _parts(value: dict[str, Any]) -> tuple[str, int]:
     if len(texts) + len(data) < len(parts):
         message = "contents.parts: required oneof field 'data' must have one initialized field"
         raise BodyError(message, "contents")
-    return "\n".join(texts), len(data)
+    inline = (part.get("inlineData") or part.get("inline_data") or {} for part in data)
+    said = [document_words(str(part.get("mimeType") or part.get("mime_type")), part.get("data")) for part in inline]
+    texts = [*filter(None, said), *texts]
+    return "\n".join(texts), said.count("")
 
 
 def _format(config: dict[str, Any]) -> tuple[JsonSchema | None, bool]:

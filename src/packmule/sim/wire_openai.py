@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from packmule.sim.asked import Asked, JsonSchema, Refused, Said
+from packmule.sim.pdf import document_words
 from packmule.sim.wire import BodyError, Rates, Reported, between, closed_objects, no_stream, whole
 
 _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
@@ -139,7 +140,10 @@ def _content(value: Any, place: str) -> tuple[str, int]:  # noqa: ANN401 - any J
         if kind == "text" and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif kind in {"image_url", "file", "input_audio"} and isinstance(part.get(kind), dict):
-            images += 1
+            head, _, data = str(part[kind].get("file_data", "")).partition(";base64,")
+            said = document_words(head.removeprefix("data:"), data)
+            texts += [said] if said else []
+            images += not said
         else:
             message = f"Invalid value: '{kind}'. Supported values are: 'text', 'image_url', 'input_audio' and 'file'."
             raise BodyError(message, f"{place}.content[{number}].type")

@@ -8,12 +8,14 @@ from http import HTTPStatus
 from typing import Any
 
 from packmule.sim.answers import answer
-from packmule.sim.asked import Asked, Refused, Said, tokens_in
+from packmule.sim.asked import IMAGE_TOKENS, Asked, Refused, Said
 from packmule.sim.chance import chance_of
 from packmule.sim.hostile import spoilt
+from packmule.sim.inventing import made_up
 from packmule.sim.scenario import Scenario
 from packmule.sim.wire import Wire, worded
 
+_MANNERS = {"hostile": spoilt, "inventing": made_up}
 _POISONED = "The content of this request cannot be processed."
 
 
@@ -27,7 +29,7 @@ class Work:
     def read(self, wire: Wire, model: str, headers: dict[str, str], data: dict[str, Any], size: int) -> Asked | Refused:
         """What is asked; `size` is how many bytes the request has."""
         asked = wire.parse(model, headers, data)
-        if isinstance(asked, Asked) and tokens_in(asked) > size:
+        if isinstance(asked, Asked) and asked.images * IMAGE_TOKENS > size:
             return Refused(400, "An image of no bytes cannot be read.")
         return asked
 
@@ -44,5 +46,7 @@ class Work:
 
     def spoil(self, asked: Asked, said: Said, chance: random.Random) -> Said:
         """The answer in the manner of the day."""
-        hostile = self._scenario.manner == "hostile" and chance.random() < self._scenario.manner_probability
-        return spoilt(asked, said, chance) if hostile else said
+        manner = _MANNERS.get(self._scenario.manner)
+        if manner is None or chance.random() >= self._scenario.manner_probability:
+            return said
+        return manner(asked, said, chance)

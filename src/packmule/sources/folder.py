@@ -1,13 +1,15 @@
-"""A folder: one item a file, in the order of paths, with the fields `text`, `name`, `path`, the path its id.
+"""A folder, or several files and folders: one item a file, in the order of paths, the path its id.
 
-Subfolders are read too; hidden files, and the folders that packmule itself writes, are not. What is not text
-is left out and said; a folder without one usable file is an error.
+A text has the fields `text`, `name`, `path`. Where documents are wanted, so are PDF files and images: they have `file`
+(where the bytes are), `media` and `sha256` instead of `text`, and are read when their item is. Subfolders are read too;
+hidden files, and the folders that packmule itself writes, are not. What cannot be used is left out and said; nothing
+usable at all is an error.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +18,16 @@ from packmule.sources.table import Counts, Fingerprint, Pair, Table
 from packmule.sources.textfile import FIELD_MAX, TextFile
 
 COLUMNS = ["text", "name", "path"]
+DOCUMENT_COLUMNS = ["name", "path", "media"]
+DOCUMENT_MAX = 20_000_000
+MEDIA = {
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
 OWN_FOLDERS = {"packmule-out"}
 SHOWN = 3
 _DOCUMENTS = ".pdf .doc .docx .odt .rtf .xls .xlsx .ods .ppt .pptx .parquet"
@@ -27,6 +39,18 @@ NOT_TEXT = frozenset(f"{_DOCUMENTS} {_PICTURES} {_OTHERS}".split())
 def shown(name: str) -> str:
     """A file's name as text: bytes that are not UTF-8 become replacement marks."""
     return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _paths(root: Path, *, alone: bool) -> list[tuple[Path, str]]:
+    """(file, path as shown) of everything below a root, in the order of paths, with forward slashes."""
+    if not root.is_dir():
+        return [(root, root.name if alone else root.as_posix())]
+    found: list[str] = []
+    for top, folders, files in os.walk(root):
+        folders[:] = [sub for sub in folders if not sub.startswith(".") and not _is_ours(Path(top, sub))]
+        inside = Path(top).relative_to(root)
+        found += [(inside / file).as_posix() for file in files if not file.startswith(".")]
+    return [(root / path, path if alone else (root / path).as_posix()) for path in sorted(found)]
 
 
 def _is_ours(folder: Path) -> bool:
@@ -42,43 +66,44 @@ def _is_ours(folder: Path) -> bool:
 
 
 class FolderFiles:
-    """The usable files of a folder, surveyed when made; both origin and table."""
+    """The usable files of one or more roots, surveyed when made; both origin and table.
 
-    def __init__(self, root: Path, name: str) -> None:
-        self.root = root
+    Paths are relative to a single folder; of several roots each path begins as its root was given.
+    """
+
+    def __init__(self, roots: Sequence[Path], name: str, *, documents: bool = False) -> None:
         self.name = name
+        self.documents = documents
         self.left_out: dict[str, list[str]] = {}
-        self.files = [file for path in self._paths() if (file := self._usable(path))]
+        found = (pair for root in roots for pair in _paths(root, alone=len(roots) == 1))
+        self.files = [file for full, path in found if (file := self._usable(full, path))]
         if not self.files:
-            found = f": {'; '.join(self._reasons())}" if self.left_out else ""
-            message = f"{name} is a folder without a text file to read{found}"
-            raise SourceError(message, hint="one item is made of each .txt, .md, .csv, .json, .html ... file")
+            reasons = f": {'; '.join(self._reasons())}" if self.left_out else ""
+            what = "holds no document" if documents else "is a folder without a text file"
+            kinds = ".pdf, .png, .jpg, .txt, .md ..." if documents else ".txt, .md, .csv, .json, .html ..."
+            message = f"{name} {what} to read{reasons}"
+            raise SourceError(message, hint=f"one item is made of each {kinds} file")
 
-    def _paths(self) -> list[str]:
-        """Relative paths with forward slashes, sorted."""
-        found: list[str] = []
-        for top, folders, files in os.walk(self.root):
-            folders[:] = [sub for sub in folders if not sub.startswith(".") and not _is_ours(Path(top, sub))]
-            inside = Path(top).relative_to(self.root)
-            found += [(inside / file).as_posix() for file in files if not file.startswith(".")]
-        return sorted(found)
-
-    def _usable(self, path: str) -> TextFile | None:
+    def _usable(self, full: Path, path: str) -> TextFile | None:
         """The file, or None with the reason kept."""
-        full = self.root / path
-        reason = f"{full.suffix.lower()} is not read yet" if full.suffix.lower() in NOT_TEXT else ""
+        suffix = full.suffix.lower()
+        sent = self.documents and suffix in MEDIA
+        most = DOCUMENT_MAX if sent else FIELD_MAX
+        reason = ""
+        if suffix in NOT_TEXT and not sent:
+            reason = f"{suffix} is read by packmule extract" if suffix in MEDIA else f"{suffix} is not read yet"
         if not reason and not full.is_file():
             reason = "not a regular file"
-        if not reason and full.stat().st_size > FIELD_MAX:
-            reason = f"larger than {FIELD_MAX // 10**6} MB"
+        if not reason and full.stat().st_size > most:
+            reason = f"larger than {most // 10**6} MB"
         if not reason:
             try:
-                file = TextFile(full, path)
+                file = TextFile(full, path, binary=sent)
             except SourceError as error:
                 reason = error.message.removeprefix(f"{path} ")
             else:
                 reason = "empty" if file.survey.size_bytes == 0 else ""
-                reason = reason or ("" if file.survey.encoding else "looks like a binary file")
+                reason = reason or ("" if sent or file.survey.encoding else "looks like a binary file")
         if reason:
             self.left_out.setdefault(reason, []).append(path)
             return None
@@ -97,16 +122,27 @@ class FolderFiles:
 
         def pairs(key_column: str | None, counts: Counts) -> Iterator[Pair]:
             for file in self.files:
-                with file.open() as stream:
-                    row = {"text": stream.read(), "name": shown(file.path.name), "path": shown(file.name)}
+                row = {"name": shown(file.path.name), "path": shown(file.name)}
+                media = self._media(file)
+                if media is None:
+                    with file.open() as stream:
+                        row = {"text": stream.read(), **row}
+                else:
+                    place = shown(str(file.path.resolve()))
+                    row |= {"file": place, "media": media, "sha256": file.survey.sha256_hex}
                 file.verify()
-                if row["text"].strip():
+                if media is not None or row["text"].strip():
                     yield row[key_column or "path"], row
                 else:
                     counts.empty += 1
 
         warnings = [f"{self.name}: {phrase}" for phrase in self._reasons()]
-        return Table(list(COLUMNS), pairs, warnings + [said for file in self.files for said in file.warnings])
+        warnings += [said for file in self.files if self._media(file) is None for said in file.warnings]
+        return Table(list(DOCUMENT_COLUMNS if self.documents else COLUMNS), pairs, warnings)
+
+    def _media(self, file: TextFile) -> str | None:
+        """The media type of what is sent as it is; None for a text."""
+        return MEDIA.get(file.path.suffix.lower()) if self.documents else None
 
     def fingerprint(self) -> Fingerprint:
         """Digest over every usable file's path, size and digest."""

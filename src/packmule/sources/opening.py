@@ -11,7 +11,7 @@ from packmule.core.nearest import nearest
 from packmule.errors import SourceError, UsageError
 from packmule.sources.delimited import open_delimited
 from packmule.sources.filters import row_filter
-from packmule.sources.folder import FolderFiles
+from packmule.sources.folder import FolderFiles, shown
 from packmule.sources.jsondocument import open_json_document
 from packmule.sources.jsonlines import open_json_lines
 from packmule.sources.keys import key_column
@@ -37,8 +37,11 @@ def open_source(
     limit: int | None = None,
     stdin: BinaryIO | None = None,
     spool_dir: Path | None = None,
+    documents: bool = False,
 ) -> Source:
     """Open a file, a folder, `-` or Python rows as a stream of items.
+
+    With `documents`, `given` is one path or several, and every file below them is one item, PDF and images included.
 
     `key` names the id column, `where` and `skip` are `COL~REGEX`, `limit` counts items that are not skipped.
     `spool_dir` keeps what can be read only once. Raises SourceError or UsageError with a sentence.
@@ -46,7 +49,7 @@ def open_source(
     if limit is not None and limit < 1:
         message = f"--limit {limit} leaves nothing to do"
         raise UsageError(message, hint="give a number of items from 1 up")
-    name, origin, table = _opened(given, stdin, spool_dir)
+    name, origin, table = _documents(given) if documents else _opened(given, stdin, spool_dir)
     if not table.columns:
         message = f"{name}: there are no rows"
         raise SourceError(message)
@@ -71,6 +74,21 @@ def _opened(given: object, stdin: BinaryIO | None, spool_dir: Path | None) -> tu
     return _from_path(Path(given), spool_dir)
 
 
+def _documents(given: object) -> tuple[str, Origin, Table]:
+    paths = [given] if isinstance(given, str | Path) else given
+    if not isinstance(paths, list | tuple) or not paths or not all(isinstance(path, str | Path) for path in paths):
+        message = f"documents are files and folders, not {given!r:.60}"
+        raise UsageError(message, hint="give their paths")
+    roots = [Path(path) for path in paths]
+    for root in roots:
+        if not root.exists():
+            raise _missing(root)
+    first = shown(str(roots[0]))
+    name = first if len(roots) == 1 else f"{first} and {len(roots) - 1} more"
+    files = FolderFiles(roots, name, documents=True)
+    return name, files, files.table()
+
+
 def _from_stdin(stdin: BinaryIO | None, spool_dir: Path | None) -> tuple[str, Origin, Table]:
     if stdin is None:
         message = "- means standard input, and there is none here"
@@ -87,7 +105,7 @@ def _from_path(path: Path, spool_dir: Path | None) -> tuple[str, Origin, Table]:
         message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise SourceError(message) from None
     if stat.S_ISDIR(mode):
-        files = FolderFiles(path, str(path))
+        files = FolderFiles([path], str(path))
         return str(path), files, files.table()
     if not stat.S_ISREG(mode):
         with opened(path, str(path)) as stream:

@@ -84,13 +84,12 @@ class _LineWatch:
         self.offset += len(chunk)
 
 
-def survey(path: Path, name: str) -> Survey:
-    """One pass over the file. Raises SourceError when it cannot be read."""
+def survey(path: Path, name: str, *, binary: bool = False) -> Survey:
+    """One pass over the file; nothing is asked of the encoding of a `binary` one. Raises SourceError if unreadable."""
     digest, utf8, lines = sha256(), Utf8Watch(), _LineWatch()
-    binary = False
     with opened(path, name) as file:
         mtime_ns = os.fstat(file.fileno()).st_mtime_ns
-        encoding = marked(file.read(HEAD_BYTES))
+        encoding = None if binary else marked(file.read(HEAD_BYTES))
         file.seek(0)
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
@@ -110,10 +109,10 @@ def survey(path: Path, name: str) -> Survey:
 class TextFile:
     """A surveyed file. `extendable` is set by its format; only UTF-8 files are."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, *, binary: bool = False) -> None:
         self.path = path
         self.name = name
-        self.survey = survey(path, name)
+        self.survey = survey(path, name, binary=binary)
         self.extendable = False
 
     @property

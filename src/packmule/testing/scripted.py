@@ -36,6 +36,7 @@ class ScriptedEndpoint:
     growth_per_min: float | None = None
     place = ""
     jobs_face: JobsFace | None = None
+    reads_pdf = True
 
     def __init__(
         self,
