@@ -10,8 +10,10 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 from packmule.cli.say import say_error
+from packmule.cli.whole import Whole
 from packmule.errors import PackmuleError
 
 INTERRUPTED = 130
@@ -80,10 +82,16 @@ def _open_streams() -> None:
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the process's life
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that this stream cannot write is shown in escapes.
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = _whole(sys.stdout), _whole(sys.stderr)
+
+
+def _whole(stream: TextIO) -> TextIO:
+    """The same stream, but what it takes only a part of arrives, and a name it cannot write is shown in escapes."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    lines = stream.line_buffering or stream.write_through
+    binary = io.BufferedWriter(Whole(stream.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(binary, stream.encoding, "backslashreplace", line_buffering=lines)
 
 
 def die_by(number: int) -> None:

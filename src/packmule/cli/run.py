@@ -253,8 +253,8 @@ def _drive_once(desk: Desk, session: Session, mode: Mode, only: list[int] | None
     """Until nothing is left to do; no other item than `only` begins."""
     from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
 
-    signals = Signals(session)
     with Display(desk, session.row, mode, **shown()):
+        signals = Signals(session)
         return _on_loop(session, signals, only), signals.number
 
 
