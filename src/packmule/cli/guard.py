@@ -36,6 +36,9 @@ def guarded() -> int:
     try:
         from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
 
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            # `main` had it so while we were loaded.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app(standalone_mode=True, prog_name="packmule")
     except PackmuleError as error:
         say_error(error.message, error.hint)
