@@ -12,9 +12,10 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument, agree_to_round, nothing_chosen
 from packmule.cli.completing import complete_batches, complete_models
+from packmule.cli.detached import begin_detached, in_background
 from packmule.cli.guard import take_stdout
 from packmule.cli.run import drive
-from packmule.cli.say import say, standing, tell, when
+from packmule.cli.say import hush, say, say_last, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
@@ -48,6 +49,7 @@ def resume(
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
     checkpoint: o.CheckpointOption = None,
+    detach: o.DetachOption = False,
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
@@ -56,13 +58,19 @@ def resume(
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
+    if detach and in_background():
+        detach, as_json, progress = False, False, "log"
     given = dict(locals())
     if as_json:
         take_stdout()
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
+    hush(progress)
     if row.state in compose.OVER:
-        say(f"{row.id} is {row.state}: {standing(row)}")
+        say_last(f"{row.id} is {row.state}: {standing(row)}")
+        return
+    if detach:
+        begin_detached(desk, as_json=as_json)
         return
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
@@ -112,7 +120,10 @@ def retry(
     if chosen.count == 0:
         say(nothing_chosen(desk, row, only or []))
         return
-    agree_to_round(chosen, compose.quoted(desk, row, again, settings, chosen), yes=yes)
+    quote = compose.quoted(desk, row, again, settings, chosen)
+    if yes or quote.agreed:
+        hush(progress)
+    agree_to_round(chosen, quote, yes=yes)
     session, count = compose.retry(desk, row, again, WHO, settings, chosen)
     if count == 0:
         say(nothing_chosen(desk, desk.now(row), only or []))

@@ -18,7 +18,7 @@ from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
-from packmule.views.events import event_text
+from packmule.views.events import event_name, event_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,7 +82,7 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     for reason, count in desk.failures(row):
         tell(f"  failed   {count:,} x {reason}")
     for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
-        tell(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip())
+        tell(f"  {when(at)}  {event_name(kind)}  {event_text(kind, data)}".rstrip())
 
 
 def export(

@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from packmule.cli.keys import restore_terminal
-from packmule.cli.say import say
+from packmule.cli.say import say_anyhow
 from packmule.core.words import counted
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class Signals:
             again = "Ctrl+C again" if number == signal.SIGINT else "Another signal"
             grace = f"(<= {self._session.grace_s:.0f} s)"
             said = f"Finishing {calls} {grace}. {again} drops them (they may still be billed)."
-            say(f"\n{said if flying else 'Stopping; no call is on its way.'}")
+            say_anyhow(f"\n{said if flying else 'Stopping; no call is on its way.'}")
             self._session.stop(f"signal {signal.Signals(number).name}")
         elif self._count == 2:  # noqa: PLR2004 - the second time
-            say(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")
+            say_anyhow(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")
             self._session.drop()
         else:
             restore_terminal()
