@@ -86,6 +86,7 @@ def test_ctrl_c_thrice_leaves_at_once_and_the_terminal_is_given_back(tmp_path: P
             terminal.look(0.02)
         assert terminal.end() in {130, -signal.SIGINT}
         assert terminal.restored
+        assert not terminal.screen.cursor.hidden
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGHUP, -1)])

@@ -83,18 +83,24 @@ def take_stdout() -> None:
 def _open_streams() -> None:
     """A stream that was closed before we began is nothing to read and nowhere to write, not an error."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the process's life
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stdout, sys.stderr = _whole(sys.stdout), _whole(sys.stderr)
+    sys.stdout = _whole(sys.stdout) if sys.stdout else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    # Without a buffer, as nothing that failed is to be tried again at the end.
+    sys.stderr = _whole(sys.stderr, raw=True) if sys.stderr else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
-def _whole(stream: TextIO) -> TextIO:
+def _whole(stream: TextIO, *, raw: bool = False) -> TextIO:
     """The same stream, but what it takes only a part of arrives, and a name it cannot write is shown in escapes."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    lines = stream.line_buffering or stream.write_through
-    binary = io.BufferedWriter(Whole(stream.fileno(), "wb", closefd=False))
-    return io.TextIOWrapper(binary, stream.encoding, "backslashreplace", line_buffering=lines)
+    raw = raw or stream.write_through
+    file = Whole(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        file if raw else io.BufferedWriter(file),
+        stream.encoding,
+        "backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=raw,
+    )
 
 
 def die_by(number: int) -> None:
