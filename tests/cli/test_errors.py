@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import MODEL, PROMPT, packmule, results, rows, start
 from tests.cli.terminal import Terminal
 
-RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--retry-count", "0", "--progress", "quiet")
+RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--retry-count", "0", "--progress", "log")
 TROUBLE = """
 [[fail]]
 pattern = "number 1"

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
 from tests.cli.terminal import Terminal
 
-RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--progress", "quiet")
+RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--progress", "log")
 PILOT = (*RUN, "--pilot", "6")
 
 

@@ -17,7 +17,7 @@ from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
-from packmule.views.events import event_text
+from packmule.views.events import event_name, event_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,7 +79,7 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     for reason, count in desk.failures(row):
         tell(f"  failed   {count:,} x {one_line(reason)}")
     for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
-        tell(one_line(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip()))
+        tell(one_line(f"  {when(at)}  {event_name(kind)}  {event_text(kind, data)}".rstrip()))
 
 
 def export(

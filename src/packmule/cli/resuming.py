@@ -10,7 +10,7 @@ from packmule import compose
 from packmule.cli.before import agree, say_dry
 from packmule.cli.budget import spelling
 from packmule.cli.run import drive, end_over
-from packmule.cli.say import say, standing
+from packmule.cli.say import hush, say, standing
 from packmule.config import CONSENT, Order, limits_of, store_path
 from packmule.core.batch import Limits
 from packmule.core.money import usd_short
@@ -50,6 +50,8 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         if row.failed or row.blocked:
             say(f"Ask the failed ones again: packmule retry {row.id}")
         end_over(desk, row, as_json=given["as_json"])
+    if not order.dry_run:
+        hush(given["progress"])
     say(f"resuming {row.id} from {path}: {standing(row)}")
     limits = limits_of(row.limits, given, spelling(given))
     if order.dry_run:
@@ -91,6 +93,8 @@ def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order
     facts, counts = checkpoint.packmule, checkpoint.progress
     desk = compose.Desk(store_path(given["store"], os.environ))
     plan = compose.carried(path, checkpoint, order, desk)
+    if (given["yes"] or plan.prepared.agreed) and not order.dry_run:
+        hush(given["progress"])
     spent = f"{usd_short(int(facts.settled_pico))} spent, {usd_short(int(facts.unknown_pico))} unknown"
     say(f"{checkpoint.batch_id} is in no store here ({facts.store}): a new batch takes over what {path} holds")
     say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(counts.pending, 'item')} left")

@@ -12,6 +12,11 @@ _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
 
 
+def event_name(kind: str) -> str:
+    """The kind as people say it."""
+    return "asked" if kind == "wish" else kind.replace("_", " ")
+
+
 def event_text(kind: str, data: dict[str, Any]) -> str:
     """The details of an event of this kind; empty where there are none."""
     match kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,8 @@ def type_(words: list[str], pace: float) -> int:
 
     say(f"$ packmule {shlex.join(words)}")
     sys.argv = ["packmule", *words]  # the batch remembers by which command it came
-    return app(words, standalone_mode=False, obj=pace) or 0
+    # In a context of its own: what the command keeps quiet about is its own affair.
+    return copy_context().run(app, words, standalone_mode=False, obj=pace) or 0
 
 
 def last_words(desk: Desk) -> str:
