@@ -13,7 +13,7 @@ from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument, agree_to_round, nothing_chosen
 from packmule.cli.completing import complete_batches, complete_models
 from packmule.cli.guard import take_stdout
-from packmule.cli.run import drive
+from packmule.cli.run import drive, end_over
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
@@ -62,8 +62,7 @@ def resume(
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
     if row.state in compose.OVER:
-        say(f"{row.id} is {row.state}: {standing(row)}")
-        return
+        end_over(row)
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
     keeper = compose.Keeper(checkpoint) if checkpoint is not None else None

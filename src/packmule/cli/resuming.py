@@ -6,12 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from packmule import compose
 from packmule.cli.before import agree
 from packmule.cli.budget import spelling
-from packmule.cli.run import FAILURES, drive
+from packmule.cli.run import drive, end_over
 from packmule.cli.say import say, standing
 from packmule.config import Order, limits_of, store_path
 from packmule.core.money import usd_short
@@ -30,25 +28,23 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
     keeper = compose.Keeper(path, resume=True, force=given["force"])
     checkpoint = keeper.before
     assert checkpoint is not None
-    _refuse_cancelled(path, checkpoint.batch_id, checkpoint.packmule.status)
+    if checkpoint.packmule.status == "cancelled":
+        message = f"{path}: {checkpoint.batch_id} is cancelled"
+        raise UsageError(message, hint="begin another batch without --resume")
     compose.check_typed(path, checkpoint, order, os.environ)
     note = compose.check_source(path, checkpoint, order.items, force=given["force"])
     if note:
         say(f"Note: {note}")
     found = compose.find_batch(checkpoint, given["store"], os.environ)
     if found is None:
+        compose.refuse_said_price(checkpoint, order.limits, path)
         order.limits = limits_of(checkpoint.packmule.limits, given, spelling(given))
         _carry_over(path, keeper, checkpoint, order, given)
         return
     desk, row = found
     if row.state in compose.OVER:
-        say(f"{row.id} is {row.state}: {standing(row)}")
         keeper.of(desk, row)
-        _refuse_cancelled(path, row.id, row.state)
-        if not row.failed and not row.blocked:
-            return
-        say(f"Ask the failed ones again: packmule retry {row.id}")
-        raise typer.Exit(FAILURES)
+        end_over(row)
     say(f"resuming {row.id} from {path}: {standing(row)}")
     if order.dry_run:
         say("A dry run: nothing was sent and nothing written.")
@@ -62,12 +58,6 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         as_json=given["as_json"],
         keeper=keeper,
     )
-
-
-def _refuse_cancelled(path: Path, batch_id: str, state: str) -> None:
-    if state == "cancelled":
-        message = f"{path}: {batch_id} is cancelled"
-        raise UsageError(message, hint="begin another batch without --resume")
 
 
 def _check_words(path: Path, given: dict[str, Any]) -> None:
@@ -91,7 +81,7 @@ def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order
     plan = compose.carried(path, checkpoint, order, desk)
     spent = f"{usd_short(int(facts.settled_pico))} spent, {usd_short(int(facts.unknown_pico))} unknown"
     say(f"{checkpoint.batch_id} is in no store here ({facts.store}): a new batch takes over what {path} holds")
-    say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(counts.pending, 'item')} left")
+    say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(plan.left, 'item')} left")
     if plan.rest > 1:
         say(f"About {usd_short(plan.rest)} for the rest at the price of those done")
     if order.dry_run:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -158,6 +158,9 @@ def run(
 
         go_on(resume_from, order, given)
         return
+    if force:
+        message = "--force goes on from a checkpoint, and none is named"
+        raise UsageError(message, hint="name it with --resume FILE; --fresh begins anew")
     if source is None:
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
@@ -299,6 +302,17 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None) -> None
     if row.failed or row.blocked:
         _say_retry(row)
         raise typer.Exit(FAILURES)
+
+
+def end_over(row: BatchRow) -> NoReturn:
+    """Nothing is left to go on with: say so, and end as the batch did. Raises UsageError for a cancelled one."""
+    if row.state == "cancelled":
+        message = f"{row.id} is cancelled, so it does not go on: {standing(row)}"
+        raise UsageError(message, hint=f"the same command begins another batch: {row.command}")
+    say(f"{row.id} is {row.state}: {standing(row)}")
+    if row.failed or row.blocked:
+        _say_retry(row)
+    raise typer.Exit(code_of(row))
 
 
 def _say_edited(*, changed: bool) -> None:

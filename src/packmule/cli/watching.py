@@ -10,7 +10,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.guard import take_stdout
-from packmule.cli.say import say, standing, tell, when
+from packmule.cli.say import say, standing, state_text, tell, when
 from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
@@ -72,7 +72,7 @@ def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.
 
         records().write(record("progress", progress.at, **progress_record(progress)))
         return
-    tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {progress.name}")
+    tell(f"{row.id}  {state_text(progress.label, row.reason)}  {progress.name}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
     for line in _next(row, running=progress.running):
