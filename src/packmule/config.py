@@ -98,6 +98,7 @@ def dashed(name: str) -> str:
 
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
+_PICO = {_MONEY: (1, MOST_DOLLARS * PICO), _PRICES: (0, MOST_PRICE * PICO // PER_MILLION_TOKENS)}
 _SECONDS = ("retry_delay", "timeout", "outage_limit")
 _PLAIN = (
     "on_budget",
@@ -123,6 +124,8 @@ _LEAST = {
     "outage_limit": 0,
 }
 _MOST = 10**9
+_FAR = 10**300
+"""A whole number beyond is none that can be shown."""
 
 
 def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str] = dashed) -> Limits:
@@ -130,8 +133,6 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
 
     `spell` writes a limit's name as the person gave it. Raises UsageError for a limit that makes no sense.
     """
-    for name, least in _LEAST.items():
-        _check_range(spell(name), given.get(name), least)
     changes: dict[str, Any] = {name: dollars(given.get(name), spell(name)) for name in _MONEY}
     changes |= {name: _per_token(given.get(name), spell(name)) for name in _PRICES}
     changes |= {f"{name}_s": given.get(name) for name in _SECONDS}
@@ -139,8 +140,21 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
     changes["free"] = changes["free"] or None
     changes["retry_on"] = changes["retry_on"] or None
     known = {name: value for name, value in changes.items() if value is not None}
+    return checked_limits(msgspec.structs.replace(base, **known), spell)
+
+
+def checked_limits(limits: Limits, spell: Callable[[str], str] = dashed) -> Limits:
+    """The limits, each of its kind. Raises UsageError for one that makes no sense, whoever says it: words or a file."""
+    for name, least in _LEAST.items():
+        _check_range(spell(name), getattr(limits, f"{name}_s" if name in _SECONDS else name), least)
+    for names, (least, most) in _PICO.items():
+        for name in names:
+            pico = getattr(limits, name)
+            if pico is not None and not least <= pico <= most:
+                message = f"{spell(name)} is not between {least} and {most} picodollars"
+                raise UsageError(message)
     try:
-        limits = msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(base, **known)), Limits)
+        limits = msgspec.convert(msgspec.to_builtins(limits), Limits)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
         message = f"{spell(place.rstrip('`').removesuffix('_s'))}: {reason}"
@@ -199,14 +213,15 @@ def _check_range(name: str, value: float | None, least: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{name} must be a number, not {value!r}"
         raise UsageError(message)
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         message = f"{name} {value} is not a finite number"
         raise UsageError(message)
+    shown = f"{value:g}" if -_FAR < value < _FAR else "as given"
     if value < least:
-        message = f"{name} {value:g} is too small"
+        message = f"{name} {shown} is too small"
         raise UsageError(message, hint=f"the least is {least:g}")
     if value > _MOST:
-        message = f"{name} {value:g} is too large"
+        message = f"{name} {shown} is too large"
         raise UsageError(message, hint=f"the most is {_MOST:,}")
 
 

@@ -14,7 +14,7 @@ from packmule.cli.causes import BatchArgument, agree_to_round, say_nothing_chose
 from packmule.cli.completing import complete_batches, complete_models
 from packmule.cli.detached import begin_detached, in_background
 from packmule.cli.run import drive, end_over
-from packmule.cli.say import hush, one_line, say, say_last, standing, tell, when
+from packmule.cli.say import hush, one_line, say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
 from packmule.core.money import usd, usd_short
@@ -64,7 +64,6 @@ def resume(
     row = desk.find(batch, unfinished=True)
     hush(progress)
     if row.state in compose.OVER:
-        say_last(f"{row.id} is {row.state}: {standing(row)}")
         end_over(desk, row, as_json=as_json)
     if detach:
         begin_detached(desk, as_json=as_json)

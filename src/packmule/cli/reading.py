@@ -11,7 +11,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument
-from packmule.cli.say import one_line, say, standing, tell, when
+from packmule.cli.say import one_line, say, standing, state_text, tell, when
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
 from packmule.core.rows import BatchRow
@@ -39,7 +39,7 @@ def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     table = table_of("batch", "state", "done", "failed", "spent", "model", "source", "created")
     table.columns[0].no_wrap = True
     for row in rows:
-        state = f"{desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
+        state = state_text(desk.state(row), row.reason)
         failed = f"{row.failed + row.blocked:,}"
         models = ", ".join(row.spec.models) or row.spec.recipe
         done = f"{row.completed:,}/{row.total:,}"
@@ -65,7 +65,7 @@ def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
 
 def show_row(desk: compose.Desk, row: BatchRow) -> None:
     """The lines of `show`."""
-    tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
+    tell(f"{row.id}  {state_text(desk.state(row), row.reason)}")
     tell(f"  {standing(row)}")
     tell(f"  source   {one_line(row.source.name)}")
     tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")

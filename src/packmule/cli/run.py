@@ -7,7 +7,7 @@ import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -155,6 +155,9 @@ def run(
 
         go_on(resume_from, order, given)
         return
+    if force:
+        message = "--force goes on from a checkpoint, and none is named"
+        raise UsageError(message, hint="name it with --resume FILE; --fresh begins anew")
     if source is None:
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
@@ -300,16 +303,26 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None, *, as_j
     tell(str(folder / "results.jsonl"))
     if row.failed or row.blocked:
         _say_retry(row)
-    end_over(desk, row, folder, as_json=as_json)
+    _leave(desk, row, folder, as_json=as_json)
 
 
-def end_over(desk: Desk, row: BatchRow, folder: Path | None = None, *, as_json: bool) -> None:
-    """Leave with the code of a batch that was over before this command; for programs with its last record."""
-    there = folder or (Path(row.out_dir) if row.out_dir else None)
+def end_over(desk: Desk, row: BatchRow, *, as_json: bool) -> NoReturn:
+    """Nothing is left to go on with: say so, and end as the batch did. Raises UsageError for a cancelled one."""
+    if row.state == "cancelled":
+        message = f"{row.id} is cancelled, so it does not go on: {standing(row)}"
+        raise UsageError(message, hint=f"the same command begins another batch: {row.command}")
+    say_last(f"{row.id} is {row.state}: {standing(row)}")
+    if row.failed or row.blocked:
+        _say_retry(row)
+    _leave(desk, row, Path(row.out_dir) if row.out_dir else None, as_json=as_json)
+
+
+def _leave(desk: Desk, row: BatchRow, folder: Path | None, *, as_json: bool) -> NoReturn:
+    """With the code of a batch that was over before this command; for programs with its last record."""
     if as_json:
         from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
 
-        write_done(desk, row, there, code_of(row))
+        write_done(desk, row, folder, code_of(row))
     raise typer.Exit(code_of(row))
 
 

@@ -123,6 +123,11 @@ def standing(row: BatchRow) -> str:
     return ", ".join(parts)
 
 
+def state_text(state: str, reason: str) -> str:
+    """'stopped (budget)'; a reason that says no more than the state is left out."""
+    return f"{state} ({reason})" if reason and reason != state else state
+
+
 def when(at_us: int | None, *, seconds: bool = False) -> str:
     """UTC to the minute, or to the second."""
     form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"

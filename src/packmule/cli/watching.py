@@ -9,7 +9,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.say import hush, one_line, say, say_last, standing, tell, when
+from packmule.cli.say import hush, one_line, say, say_last, standing, state_text, tell, when
 from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
@@ -70,7 +70,7 @@ def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.
 
         records().write(record("progress", progress.at, **progress_record(progress)))
         return
-    tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {one_line(progress.name)}")
+    tell(f"{row.id}  {state_text(progress.label, row.reason)}  {one_line(progress.name)}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
     for line in _next(row, running=progress.running):

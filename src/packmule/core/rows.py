@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from packmule.core.batch import Limits, Round, SourceMark, Spec
 
@@ -165,19 +165,24 @@ class Wish(Struct, frozen=True):
     who: str
 
 
+Amount = Annotated[int, Meta(ge=0, le=10**18)]
+"""What a file may say of money and of counts, so that every sum stays within 64 bits."""
+
+
 class SavedRow(Struct, frozen=True):
     """An ended item as a checkpoint holds it. `output` is JSON, null without one; cost in picodollars."""
 
     seq: int
     key: str
-    state: str
+    state: Literal["completed", "failed", "blocked", "skipped"]
     output: msgspec.Raw
     reason: str | None
-    cost: int
-    tokens_in: int
-    tokens_out: int
-    attempts: int
-    latency_ms: int
+    cost: Amount
+    tokens_in: Amount
+    tokens_out: Amount
+    # Each becomes a row when it is taken over.
+    attempts: Annotated[int, Meta(ge=0, le=100_000)]
+    latency_ms: Amount
     model: str | None
 
 

@@ -101,12 +101,6 @@ UPDATE batches SET ingested = 1, ingest_notes = ?, identity = ?, source = ? WHER
 -- name: unset_ingested
 UPDATE batches SET ingested = 0 WHERE batch = ?;
 
--- name: reset_items
-DELETE FROM items WHERE batch = ?;
-
--- name: reset_counts
-UPDATE totals SET total = 0, pending = 0, skipped = 0 WHERE batch = ?;
-
 -- name: batch_columns
 SELECT b.batch, b.id, b.identity, b.spec_digest, b.spec, b.limits, b.source, b.round, b.command, b.ingested,
     b.ingest_notes, b.out_dir, b.created_at, t.epoch, t.rev, t.state, t.reason, t.cap, t.total, t.pending,
@@ -310,7 +304,7 @@ FROM items WHERE batch = ?;
 -- name: sums_of_attempts
 SELECT coalesce(sum(cost), 0), coalesce(sum(CASE WHEN state = 'unknown' THEN worst END), 0),
     coalesce(sum(CASE WHEN state = 'held' THEN worst END), 0), coalesce(sum(tokens_in), 0),
-    coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent'), 0)
+    coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent' AND seq >= 0), 0)
 FROM attempts WHERE batch = ?;
 
 -- name: saved_keys
@@ -337,8 +331,31 @@ WHERE batch = ? AND seq = -1 AND number = 0 AND nth = 0;
 
 -- name: carried_from
 SELECT b.id FROM events e JOIN batches b USING (batch) JOIN totals t USING (batch)
-WHERE e.kind = 'carried_over' AND json_extract(e.data, '$.before') = ? AND t.state != 'cancelled'
+WHERE e.kind = 'carried_over' AND t.reason != ?2
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.before') WHERE value = ?1)
 ORDER BY e.id DESC LIMIT 1;
+
+-- name: carried_event
+SELECT data FROM events WHERE batch = ? AND kind = 'carried_over' ORDER BY id LIMIT 1;
+
+-- name: half_carried
+SELECT e.batch FROM events e JOIN totals t USING (batch)
+WHERE e.kind = 'carried_over' AND t.reason = ?2 AND json_extract(e.data, '$.before[0]') = ?1;
+
+-- name: forget_items
+DELETE FROM items WHERE batch = ?;
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE batch = ?;
+
+-- name: forget_events
+DELETE FROM events WHERE batch = ?;
+
+-- name: forget_totals
+DELETE FROM totals WHERE batch = ?;
+
+-- name: forget_batch
+DELETE FROM batches WHERE batch = ?;
 
 -- name: checkpoint_events
 SELECT b.id, e.data FROM events e JOIN batches b USING (batch) WHERE e.kind = 'checkpoint' ORDER BY e.id DESC;
