@@ -6,7 +6,6 @@ command line reads from files besides is in `compose.settings`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from packmule.core.asking import check_count, check_number, check_settings
 from packmule.core.batch import Limits
 from packmule.core.money import PICO, pico_from_usd
 from packmule.errors import UsageError
@@ -117,7 +117,6 @@ _LEAST = {
     "timeout": 0.001,
     "outage_limit": 0,
 }
-_MOST = 10**9
 
 
 def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str] = dashed) -> Limits:
@@ -126,7 +125,7 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
     `spell` writes a limit's name as the person gave it. Raises UsageError for a limit that makes no sense.
     """
     for name, least in _LEAST.items():
-        _check_range(spell(name), given.get(name), least)
+        check_number(spell(name), given.get(name), least)
     changes: dict[str, Any] = {name: dollars(given.get(name), spell(name)) for name in _MONEY}
     changes |= {name: _per_token(given.get(name), spell(name)) for name in _PRICES}
     changes |= {f"{name}_s": given.get(name) for name in _SECONDS}
@@ -163,9 +162,8 @@ def check_order(order: Order) -> None:
     for name in _TEXT_LISTS:
         for text in getattr(order, name):
             _check_text(name, text)
-    for name in ("max_output_tokens", "limit"):
-        _check_whole(order.spell(name), getattr(order, name))
-    _check_range(order.spell("temperature"), order.temperature, 0)
+    check_count(order.spell("limit"), order.limit)
+    check_settings(order.max_output_tokens, order.temperature, order.spell)
 
 
 def _check_text(name: str, value: object, *, optional: bool = False) -> None:
@@ -179,30 +177,6 @@ def _check_text(name: str, value: object, *, optional: bool = False) -> None:
     except UnicodeEncodeError:
         message = f"{name} holds half a character (a lone surrogate), which cannot be sent"
         raise UsageError(message, hint="mend the text where it comes from") from None
-
-
-def _check_whole(name: str, value: object) -> None:
-    if value is not None and type(value) is not int:
-        message = f"{name} must be a whole number, not {value!r}"
-        raise UsageError(message)
-    _check_range(name, value, 1)
-
-
-def _check_range(name: str, value: float | None, least: float) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"{name} must be a number, not {value!r}"
-        raise UsageError(message)
-    if not math.isfinite(value):
-        message = f"{name} {value} is not a finite number"
-        raise UsageError(message)
-    if value < least:
-        message = f"{name} {value:g} is too small"
-        raise UsageError(message, hint=f"the least is {least:g}")
-    if value > _MOST:
-        message = f"{name} {value:g} is too large"
-        raise UsageError(message, hint=f"the most is {_MOST:,}")
 
 
 def _per_token(value: str | float | None, name: str) -> int | None:
