@@ -159,7 +159,7 @@ def test_a_cap_that_only_warns_does_warn(tmp_path: Path) -> None:
     said = packmule(tmp_path, *RUN, "--max-cost", "0.0001", "--on-budget", "warn")
     assert said.code == 0
     assert "Warning: " in said.err
-    assert "the budget $0.0001, which only warns" in said.err
+    assert "the budget $0.0001 (which only warns)" in said.err
     assert "which only warns" in packmule(tmp_path, "show").out
 
 

@@ -9,7 +9,8 @@ import typer
 
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
-from packmule.core.money import usd, usd_short
+from packmule.core.batch import Limits, cap_words
+from packmule.core.money import usd_down, usd_exact, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import ConsentNeeded
@@ -40,16 +41,16 @@ def announce(prepared: Prepared) -> int:
 
 def agree(prepared: Prepared, likely: int, *, yes: bool) -> None:
     """Consent to a run."""
-    consent(likely, agreed=prepared.agreed, yes=yes)
+    consent(likely, prepared.order.limits, agreed=prepared.agreed, yes=yes)
 
 
-def consent(likely: int, *, agreed: bool, yes: bool) -> None:
+def consent(likely: int, limits: Limits, *, agreed: bool, yes: bool) -> None:
     """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
     if yes or agreed or likely == NOTHING:
         return
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         message = "this costs money, and nobody has agreed to it"
-        raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
+        raise ConsentNeeded(message, hint=missing(limits))
     try:
         said = typer.confirm("Spend it?", err=True)
     except typer.Abort:
@@ -60,13 +61,21 @@ def consent(likely: int, *, agreed: bool, yes: bool) -> None:
         raise ConsentNeeded(message)
 
 
+def missing(limits: Limits) -> str:
+    """What would be consent where there is none."""
+    if limits.max_cost is None:
+        return "add --max-cost 2.00 (a cap is consent) or --yes"
+    return "a budget only warns, so add --yes, or let it stop (--budget with --stop-on-budget, or --max-cost instead)"
+
+
 def _say_rest(prepared: Prepared, row: BatchRow) -> int:
     for note in prepared.kept:
         say(f"Note: {note}")
     rest = price_of_rest(row)
     if rest is None:
         return NOTHING
-    say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
+    about = f"about {usd_short(rest)} at the price of those done{bounded(prepared.order.limits)}"
+    say(f"{counted(row.pending, 'item')} left, {about}")
     return max(1, rest)
 
 
@@ -89,16 +98,16 @@ def _say_card(prepared: Prepared) -> int:
 
 def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:
     price = guess.price
-    rate = f"${usd(price.input[0][1] * 10**6)} in, ${usd(price.output[0][1] * 10**6)} out per million tokens"
+    rate = f"{usd_exact(price.input[0][1] * 10**6)} in, {usd_exact(price.output[0][1] * 10**6)} out per million tokens"
     day = f", {price.day}" if price.day else ""
     items = counted(sample.items, "item")
     say(f"{items}, about {counted(guess.tokens_in, 'token')} in; price: {rate} ({price.source}{day})")
-    money = f"{usd_short(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
-    say(f"Estimate: {money}{_cap(prepared)}")
+    money = f"{usd_down(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
+    say(f"Estimate: {money}{bounded(prepared.order.limits)}")
     if prepared.render is None and not hasattr(prepared.recipe, "calls_max"):
         say("Note: for one call an item, because the recipe does not say how many it makes (recipe.calls_max = N)")
 
 
-def _cap(prepared: Prepared) -> str:
-    cap = prepared.order.limits.max_cost
-    return "" if cap is None else f"; cap {usd_short(cap)}"
+def bounded(limits: Limits) -> str:
+    """What bounds a price, after it: '; cap $10.00'; empty where nothing does."""
+    return "" if limits.max_cost is None else f"; {cap_words(limits)}"

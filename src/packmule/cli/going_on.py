@@ -17,7 +17,7 @@ from packmule.cli.run import drive
 from packmule.cli.say import say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_exact, usd_short
 from packmule.core.words import counted
 
 WHO = "command line"
@@ -138,7 +138,7 @@ def unknown(
         return
     for attempt in attempts:
         call = f"call {attempt.number + 1}, attempt {attempt.nth + 1}"
-        worst = f"at most ${usd(attempt.worst)}"
+        worst = f"at most {usd_exact(attempt.worst)}"
         reason = f"{attempt.fault}: {attempt.message}"
         tell(f"{attempt.key}\t{call}\t{attempt.model}\t{when(attempt.started_at)}\t{worst}\t{reason}")
     say(f"{counted(len(attempts), 'attempt')}, at most {usd_short(row.unknown)} in all")

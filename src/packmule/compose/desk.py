@@ -108,6 +108,7 @@ class Desk:
                 found.reason or "",
                 found.latency_ms / 1000 if found.state != "pending" else None,
                 cost=found.cost,
+                unknown=found.unknown,
             )
             for found in reads.shown(self.store, row.batch, which, room)
         )

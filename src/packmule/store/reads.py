@@ -109,7 +109,7 @@ def among(store: Store, batch: int, keys: Sequence[str]) -> list[tuple[int, str,
 
 
 def completed_sums(store: Store, batch: int) -> tuple[int, int, int, int]:
-    """(how many, picodollars, tokens in, tokens out) of the completed items."""
+    """(how many, picodollars without what was written off, tokens in, tokens out) of the completed items."""
     count, cost, tokens_in, tokens_out = store.read("completed_sums", (batch,))[0]
     return int(count), int(cost), int(tokens_in), int(tokens_out)
 
@@ -124,7 +124,7 @@ def spread(store: Store, batch: int, count: int) -> list[int]:
 
 
 def ended(store: Store, batch: int, limit: int = PAGE) -> list[ShownRow]:
-    """The first items that came to an end by being asked."""
+    """The first items that came to an end by being asked; their cost is without what was written off."""
     return [ShownRow(*row) for row in store.read("ended_items", (batch, limit))]
 
 
