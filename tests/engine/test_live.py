@@ -28,6 +28,12 @@ def seen(bench: Bench) -> Progress:
     return progress_of(bench.row, reads.live(bench.store, bench.batch))
 
 
+def over(bench: Bench, which: Any, rev: int) -> int:
+    """How many rows of a table say that their item has ended."""
+    rows = reads.shown(bench.store, bench.batch, which, 99, rev)
+    return sum(row.state in {"completed", "failed"} for row in rows)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_held_money_busy_calls_and_rows_of_one_picture_are_of_one_moment(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -139,3 +145,28 @@ def test_what_was_written_off_is_the_price_of_no_item(tmp_path: Path) -> None:
     count, cost, *_ = reads.completed_sums(bench.store, bench.batch)
     assert cost == one * count
     bench.check_books()
+
+
+def test_rows_that_ended_after_the_figures_were_taken_are_not_shown_as_over(tmp_path: Path) -> None:
+    pictures: list[tuple[int, int, int]] = []
+
+    async def steer(runner: Any) -> None:
+        del runner
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            picture = seen(bench)
+            if picture.rev is not None:
+                first, done, failed = (over(bench, which, picture.rev) for which in ("first", "done", "failed"))
+                pictures.append((picture.done, first, done + failed))
+
+    def say(text: str, nth: int) -> Any:
+        del nth
+        return Fault("invalid_request", "rejected", "no") if text.endswith("7") else "fine"
+
+    def endpoints(clock: SimClock) -> list[ScriptedEndpoint]:
+        return [ScriptedEndpoint(clock, say, price=PRICE, latency_s=lambda: 0.07)]
+
+    bench = Bench(tmp_path, one_call, [f"text {n:03}" for n in range(80)], Limits(concurrency=2))
+    bench.run(endpoints, steer=steer)
+    assert len({done for done, *_ in pictures}) > 5
+    assert all(done == first == newest for done, first, newest in pictures), pictures

@@ -63,9 +63,13 @@ class Totals(Struct, frozen=True):
 
 
 class Live(Struct, frozen=True, omit_defaults=True):
-    """All of it. `at` is microseconds UTC, `epoch` the session's; `stopping` is why a stop waits for calls."""
+    """All of it. `at` is microseconds UTC, `epoch` the session's; `stopping` is why a stop waits for calls.
+
+    `rev` is the change of the batch that it was committed with: later ones are not in it.
+    """
 
     at: int = 0
+    rev: int = 0
     epoch: int = 0
     totals: Totals | None = None
     active: tuple[LiveItem, ...] = ()

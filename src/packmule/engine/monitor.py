@@ -61,7 +61,7 @@ class Monitor:
         if shown == self._shown and now_s < self._beat_s:
             return
         if tick or shown != self._shown:
-            runner.recorder.group.live = self.live()
+            runner.recorder.group.live_of = self.live
             runner.recorder.group.tick = self._tick() if tick else None
             self._shown, self._beat_s = shown, now_s + HEARTBEAT_S
             runner.recorder.wake()

@@ -47,7 +47,7 @@ class Recorder:
         """Something was put into `group`: hand it over when the writer is free."""
         if not (self._busy or self._scheduled or self._dead):
             self._scheduled = True
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._safely, self._hand_over)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -83,6 +83,8 @@ class Recorder:
         self._scheduled = False
         if self._busy or self._dead or self.group.empty:
             return
+        if self.group.live_of is not None:
+            self.group.live = self.group.live_of()
         self._handed = self.counts
         group, self.group = self.group, Group()
         self._group = group

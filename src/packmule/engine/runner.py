@@ -128,7 +128,7 @@ class Runner:
             ]
         if self.unused_calls:
             self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
-        self.recorder.group.live = self.monitor.live()
+        self.recorder.group.live_of = self.monitor.live
         saved = await self.recorder.close()
         return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 

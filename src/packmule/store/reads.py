@@ -24,6 +24,8 @@ from packmule.store.packing import unpack
 from packmule.store.sqlite import Store
 
 PAGE = 1000
+LATEST = 2**62
+"""A rev after every other."""
 _decode = msgspec.json.decode
 
 
@@ -161,10 +163,15 @@ def _live(data: str) -> Live | None:
         return None
 
 
-def shown(store: Store, batch: int, which: Literal["first", "done", "failed"], limit: int) -> list[ShownRow]:
-    """Items for a table: the first in input order, or the newest that are completed, or failed and blocked."""
+def shown(
+    store: Store, batch: int, which: Literal["first", "done", "failed"], limit: int, until_rev: int = LATEST
+) -> list[ShownRow]:
+    """Items for a table: the first in input order, or the newest that are completed, or failed and blocked.
+
+    What changed after `until_rev` is shown as if it had not yet.
+    """
     name = {"first": "first_items", "done": "newest_done", "failed": "newest_failed"}[which]
-    return [ShownRow(*row) for row in store.read(name, (batch, limit))]
+    return [ShownRow(*row) for row in store.read(name, (batch, limit, until_rev))]
 
 
 def sums(store: Store, batch: int) -> dict[str, int]:

@@ -51,7 +51,7 @@ class Progress(Struct, frozen=True):
 
     `label` is the state in a person's words (running, pausing, throttled, stalled, interrupted ...); `lines` are the
     items worth showing, in the order to show them. `per_min` counts items ended in this session; `at` is microseconds
-    UTC.
+    UTC. `rev` is the last change that the figures count, None for all there are.
     """
 
     batch_id: str
@@ -73,6 +73,7 @@ class Progress(Struct, frozen=True):
     tokens_out: int
     attempts: int = 0
     at: int = 0
+    rev: int | None = None
     label: str = ""
     name: str = ""
     models: tuple[str, ...] = ()
@@ -135,6 +136,7 @@ def progress_of(
         cap_stops=row.limits.on_budget == "stop",
         in_flight=live.in_flight,
         at=now_us,
+        rev=live.rev if live.totals is not None else None,
         label=label_of(row, live, age_s, alive=alive),
         name=row.source.name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
         models=row.spec.models,

@@ -46,7 +46,8 @@ INSERT OR REPLACE INTO notes (batch, seq, round, name, value) VALUES (?, ?, ?, ?
 INSERT INTO events (batch, at, kind, data) VALUES (?, ?, ?, ?);
 
 -- name: set_live
-INSERT OR REPLACE INTO live (batch, at, data) VALUES (?, ?, ?);
+INSERT OR REPLACE INTO live (batch, at, data)
+VALUES (?1, ?2, json_set(?3, '$.rev', (SELECT rev FROM totals WHERE batch = ?1)));
 
 -- name: add_tick
 INSERT OR REPLACE INTO ticks (batch, at, data) VALUES (?, ?, ?);
@@ -189,25 +190,25 @@ SELECT seq, key, state, reason, cost, attempts, rev FROM items
 WHERE batch = ? AND rev > ? AND rev > 0 ORDER BY rev, seq LIMIT ?;
 
 -- name: first_items
-SELECT i.seq, i.key, i.state, i.reason, i.latency_ms,
+SELECT i.seq, i.key, CASE WHEN i.rev <= ?3 THEN i.state ELSE 'pending' END, i.reason, i.latency_ms,
     (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
     (SELECT coalesce(sum(a.worst), 0) FROM attempts a
      WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
-FROM items i WHERE i.batch = ? ORDER BY i.seq LIMIT ?;
+FROM items i WHERE i.batch = ?1 ORDER BY i.seq LIMIT ?2;
 
 -- name: newest_done
 SELECT i.seq, i.key, i.state, i.reason, i.latency_ms,
     (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
     (SELECT coalesce(sum(a.worst), 0) FROM attempts a
      WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
-FROM items i WHERE i.batch = ? AND i.rev > 0 AND i.state = 'completed' ORDER BY i.rev DESC LIMIT ?;
+FROM items i WHERE i.batch = ?1 AND i.rev > 0 AND i.rev <= ?3 AND i.state = 'completed' ORDER BY i.rev DESC LIMIT ?2;
 
 -- name: newest_failed
 SELECT i.seq, i.key, i.state, i.reason, i.latency_ms,
     (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
     (SELECT coalesce(sum(a.worst), 0) FROM attempts a
      WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
-FROM items i WHERE i.batch = ? AND i.state IN ('failed', 'blocked') ORDER BY i.rev DESC LIMIT ?;
+FROM items i WHERE i.batch = ?1 AND i.rev <= ?3 AND i.state IN ('failed', 'blocked') ORDER BY i.rev DESC LIMIT ?2;
 
 -- name: failed_page
 SELECT i.rev, i.seq, i.key, i.state, i.reason, i.cost,
