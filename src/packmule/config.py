@@ -6,7 +6,6 @@ command line reads from files besides is in `compose.settings`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from packmule.core.asking import check_count, check_number, check_settings
 from packmule.core.batch import Limits
 from packmule.core.money import PICO, pico_from_usd
 from packmule.errors import UsageError
@@ -123,9 +123,6 @@ _LEAST = {
     "timeout": 0.001,
     "outage_limit": 0,
 }
-_MOST = 10**9
-_FAR = 10**300
-"""A whole number beyond is none that can be shown."""
 
 
 def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str] = dashed) -> Limits:
@@ -146,7 +143,7 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
 def checked_limits(limits: Limits, spell: Callable[[str], str] = dashed) -> Limits:
     """The limits, each of its kind. Raises UsageError for one that makes no sense, whoever says it: words or a file."""
     for name, least in _LEAST.items():
-        _check_range(spell(name), getattr(limits, f"{name}_s" if name in _SECONDS else name), least)
+        check_number(spell(name), getattr(limits, f"{name}_s" if name in _SECONDS else name), least)
     for names, (least, most) in _PICO.items():
         for name in names:
             pico = getattr(limits, name)
@@ -182,9 +179,8 @@ def check_order(order: Order) -> None:
     for name in _TEXT_LISTS:
         for text in getattr(order, name):
             _check_text(name, text)
-    for name in ("max_output_tokens", "limit"):
-        _check_whole(order.spell(name), getattr(order, name))
-    _check_range(order.spell("temperature"), order.temperature, 0)
+    check_count(order.spell("limit"), order.limit)
+    check_settings(order.max_output_tokens, order.temperature, order.spell)
 
 
 def _check_text(name: str, value: object, *, optional: bool = False) -> None:
@@ -198,31 +194,6 @@ def _check_text(name: str, value: object, *, optional: bool = False) -> None:
     except UnicodeEncodeError:
         message = f"{name} holds half a character (a lone surrogate), which cannot be sent"
         raise UsageError(message, hint="mend the text where it comes from") from None
-
-
-def _check_whole(name: str, value: object) -> None:
-    if value is not None and type(value) is not int:
-        message = f"{name} must be a whole number, not {value!r}"
-        raise UsageError(message)
-    _check_range(name, value, 1)
-
-
-def _check_range(name: str, value: float | None, least: float) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"{name} must be a number, not {value!r}"
-        raise UsageError(message)
-    if isinstance(value, float) and not math.isfinite(value):
-        message = f"{name} {value} is not a finite number"
-        raise UsageError(message)
-    shown = f"{value:g}" if -_FAR < value < _FAR else "as given"
-    if value < least:
-        message = f"{name} {shown} is too small"
-        raise UsageError(message, hint=f"the least is {least:g}")
-    if value > _MOST:
-        message = f"{name} {shown} is too large"
-        raise UsageError(message, hint=f"the most is {_MOST:,}")
 
 
 def _per_token(value: str | float | None, name: str) -> int | None:

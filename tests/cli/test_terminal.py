@@ -46,6 +46,16 @@ def test_p_pauses_and_goes_on_and_q_stops(tmp_path: Path) -> None:
     assert "stopped (person)" in packmule(tmp_path, "show").out
 
 
+def test_keys_that_steer_do_nothing_once_it_stops(tmp_path: Path) -> None:
+    with Terminal(tmp_path, *batch(tmp_path, median_s=6.0)) as terminal:
+        terminal.wait_for("4 of 4 calls busy", "P pause")
+        terminal.press("q")
+        text = terminal.wait_for("stopping  batch-", "D detail")
+        assert "P pause" not in text
+        terminal.press("p")
+        terminal.wait_for("Stopping already: 4 calls finish; packmule stop batch-")
+
+
 def test_a_batch_that_fits_is_shown_in_input_order_with_every_item(tmp_path: Path) -> None:
     rows(tmp_path, 8)
     with Terminal(tmp_path, *RUN, *slow(tmp_path, 1.0)) as terminal:
@@ -64,7 +74,7 @@ def test_ctrl_c_once_finishes_what_is_on_its_way(tmp_path: Path) -> None:
         terminal.wait_for("Finishing 4 calls", "Ctrl+C again drops them")
         assert terminal.end() == -signal.SIGINT
         assert terminal.restored
-    assert " 0.00 unknown" in packmule(tmp_path, "show").out
+    assert "$0.00 unknown" in packmule(tmp_path, "show").out
 
 
 def test_ctrl_c_twice_drops_it_and_counts_it_as_unknown(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class Display:
 
     def _print_when_due(self, progress: Progress) -> None:
         at_s, share, label = self._logged
-        now = 100 * progress.done // progress.total if progress.total else 100
+        now = int(progress.share)
         silent_s = self._elapsed_s - at_s
         if (
             progress.label != label
@@ -209,8 +209,7 @@ class Display:
             self._print(progress)
 
     def _print(self, progress: Progress) -> None:
-        share = 100 * progress.done // progress.total if progress.total else 100
-        self._logged = (self._elapsed_s, share, progress.label)
+        self._logged = (self._elapsed_s, int(progress.share), progress.label)
         text = block(progress)
         if self._last != (text,):
             # The end of a short run may have been said a moment before.

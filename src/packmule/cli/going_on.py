@@ -17,7 +17,7 @@ from packmule.cli.run import drive, end_over
 from packmule.cli.say import hush, one_line, say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_exact, usd_short
 from packmule.core.words import counted
 
 WHO = "command line"
@@ -145,7 +145,7 @@ def unknown(
         return
     for attempt in attempts:
         call = f"call {attempt.number + 1}, attempt {attempt.nth + 1}"
-        worst = f"at most ${usd(attempt.worst)}"
+        worst = f"at most {usd_exact(attempt.worst)}"
         reason = f"{attempt.fault}: {attempt.message}"
         cells = one_line(attempt.key), call, attempt.model, when(attempt.started_at), worst, one_line(reason)
         tell("\t".join(cells))

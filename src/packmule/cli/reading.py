@@ -13,7 +13,8 @@ from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument
 from packmule.cli.say import one_line, say, standing, state_text, tell, when
 from packmule.config import store_path
-from packmule.core.money import usd, usd_short
+from packmule.core.batch import cap_words
+from packmule.core.money import usd, usd_exact, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
@@ -69,8 +70,8 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     tell(f"  {standing(row)}")
     tell(f"  source   {one_line(row.source.name)}")
     tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")
-    cap = row.limits.max_cost
-    tell(f"  money    {usd(row.settled)} settled, {usd(row.unknown)} unknown, {usd(row.held)} held, cap {_cap(cap)}")
+    money = ", ".join(f"{usd_exact(getattr(row, name))} {name}" for name in ("settled", "unknown", "held"))
+    tell(f"  money    {money}; {cap_words(row.limits)}")
     tell(f"  tokens   {row.tokens_in:,} in, {row.tokens_out:,} out, {counted(row.attempts, 'attempt')}")
     tell(f"  results  {row.out_dir or '(none yet)'}")
     tell(f"  command  {row.command}")
@@ -105,10 +106,6 @@ def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning 
     for name, into, out, source, day in known:
         add_row(table, name, usd(into), usd(out), source, day)
     print_table(table)
-
-
-def _cap(cap: int | None) -> str:
-    return "none" if cap is None else usd(cap)
 
 
 def table_of(*columns: str) -> Table:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
+from packmule.views.wording import TROUBLES
 
 _COMMANDS = {"packmule", "pip", "export", "make"}
 _ARGUMENT = r"'[^']*'|[A-Z_]+\b|\S*[\d./]\S*"
@@ -116,7 +117,7 @@ def one_line(text: str) -> str:
 def standing(row: BatchRow) -> str:
     """'412 of 1,000 done, $0.41 spent' with failures and unknown amounts where there are any."""
     parts = [f"{row.completed:,} of {row.total:,} done"]
-    parts += [f"{count:,} {name}" for name in ("failed", "blocked", "skipped") if (count := getattr(row, name))]
+    parts += [f"{count:,} {name}" for name in TROUBLES if (count := getattr(row, name))]
     parts.append(f"{usd_short(row.settled)} spent")
     if row.unknown:
         parts.append(f"{usd_short(row.unknown)} unknown")

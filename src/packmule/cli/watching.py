@@ -17,6 +17,7 @@ from packmule.core.endings import code_of
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.views.events import event_name, event_text
+from packmule.views.progress import Progress
 from packmule.views.wording import block, money
 
 TIMED_OUT = 124
@@ -73,7 +74,7 @@ def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.
     tell(f"{row.id}  {state_text(progress.label, row.reason)}  {one_line(progress.name)}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
-    for line in _next(row, running=progress.running):
+    for line in _next(row, progress):
         tell(f"  {line}")
 
 
@@ -96,9 +97,12 @@ def logs(
         desk.wait(row, 1.0, LOOK_S)
 
 
-def _next(row: BatchRow, *, running: bool) -> list[str]:
+def _next(row: BatchRow, progress: Progress) -> list[str]:
     """What a person may want to type now."""
-    if running:
+    if progress.label == "stopping":
+        calls = counted(progress.in_flight, "call")
+        return [f"packmule watch {row.id}", f"{calls} finish; drop them instead: packmule stop {row.id} --now"]
+    if progress.running:
         other = "unpause" if row.state == "paused" else "pause"
         return [f"packmule watch {row.id}", f"packmule {other} {row.id}", f"packmule stop {row.id}"]
     lines = []

@@ -11,7 +11,10 @@ from packmule.core.batch import Limits, Round, SourceMark, Spec
 
 
 class BatchRow(Struct, frozen=True):
-    """A batch with its totals. Counts of items by state add up to `total`; money in picodollars."""
+    """A batch with its totals. Counts of items by state add up to `total`; money in picodollars.
+
+    `written_off` is the part of `settled` that is the worst case of lost answers: owed perhaps, the price of nothing.
+    """
 
     batch: int
     id: str
@@ -46,11 +49,12 @@ class BatchRow(Struct, frozen=True):
     attempts: int
     started_at: int | None
     ended_at: int | None
+    written_off: int = 0
 
     @property
-    def done(self) -> int:
-        """Items in a final state."""
-        return self.total - self.pending
+    def per_item(self) -> float | None:
+        """What a completed item has cost on the mean; None before there is one."""
+        return (self.settled - self.written_off) / self.completed if self.completed else None
 
 
 class ItemRow(Struct, frozen=True):
@@ -107,7 +111,7 @@ class ChangedRow(Struct, frozen=True):
 
 
 class ShownRow(Struct, frozen=True):
-    """An item as a table shows it; cost in picodollars."""
+    """An item as a table shows it; picodollars: `cost` is settled, `unknown` the worst cases of its lost answers."""
 
     seq: int
     key: str
@@ -115,6 +119,7 @@ class ShownRow(Struct, frozen=True):
     reason: str | None
     latency_ms: int
     cost: int
+    unknown: int = 0
 
 
 class FailedRow(Struct, frozen=True):

@@ -18,7 +18,7 @@ from packmule.core.batch import Limits
 from packmule.core.calls import Fault
 from packmule.core.endings import Ending
 from packmule.core.ledger import Ledger
-from packmule.core.money import dollars_up, usd_short
+from packmule.core.money import dollars_up, usd_down, usd_exact, usd_short
 from packmule.core.ports import Journal
 from packmule.core.rows import BatchRow, ItemRow
 from packmule.core.states import BATCH, move
@@ -71,7 +71,7 @@ class Runner:
         self.tap.largest_item = journal.largest_item()
         self.lanes: Lanes
         self.monitor = Monitor(self)
-        self._epoch = epoch
+        self.epoch = epoch
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup
         self._over = asyncio.Event()
@@ -98,7 +98,7 @@ class Runner:
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            self.lanes = Lanes(self._tasks, self.tap, self.recorder, self.world, self, (self.row.batch, self._epoch))
+            self.lanes = Lanes(self._tasks, self.tap, self.recorder, self.world, self, (self.row.batch, self.epoch))
             watch = self._tasks.create_task(self._watch())
             self._feed()
             try:
@@ -128,7 +128,7 @@ class Runner:
             ]
         if self.unused_calls:
             self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
-        self.recorder.group.live = self.monitor.live()
+        self.recorder.group.live_of = self.monitor.live
         saved = await self.recorder.close()
         return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 
@@ -339,7 +339,7 @@ class Runner:
         """The item's own cap is reached."""
         run, cap = waiting.run, self.limits.item_cap or 0
         spent, need = usd_short(run.money.spent), usd_short(waiting.worst)
-        reason = f"item cap {usd_short(cap)}: {spent} spent, the next call may cost {need}"
+        reason = f"item cap {usd_exact(cap)}: {spent} spent, the next call may cost {need}"
         run.close("block", reason)
 
     def on_broke(self) -> None:
@@ -348,7 +348,7 @@ class Runner:
             # A recipe that has its answer may finish, and free what it was promised.
             return
         least = min(map(self.tap.cap_for, self.tap.waiting), default=0)
-        cap, left = usd_short(self.limits.max_cost or 0), usd_short(max(0, self.ledger.left or 0))
+        cap, left = usd_exact(self.limits.max_cost or 0), usd_down(max(0, self.ledger.left or 0))
         detail = f"{left} is left of the cap {cap}, too little for the next item; it takes a cap of at least"
         self.stop(Ending("stopped", "budget", f"{detail} ${dollars_up(least)}"))
 

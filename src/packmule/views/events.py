@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_exact, usd_short
 
 WARNINGS = ("near_cap", "over_cap", "halted")
 """Kinds of events that a person should hear of at once."""
@@ -47,7 +47,7 @@ def _value(name: str, value: Any) -> str:  # noqa: ANN401 - any limit
     if value is None:
         return "none"
     if name in _MONEY:
-        return usd_short(value)
+        return usd_exact(value)
     if name in _PRICES:
-        return f"${usd(value * 10**6)}"
+        return usd_exact(value * 10**6)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ from packmule import compose
 from packmule.cli.demo.narrator import Narrator, load_story
 from packmule.cli.say import say
 from packmule.config import STORE
-from packmule.core.money import usd_short
+from packmule.core.money import usd_exact, usd_short
 from packmule.core.words import counted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def last_words(desk: Desk) -> str:
             failed=row.failed,
             settled=usd_short(row.settled),
             unknown=usd_short(row.unknown),
-            cap=usd_short(row.cap or 0),
+            cap=usd_exact(row.cap or 0),
             attempts=counted(sum(endings.values()), "call"),
             answered=answered,
         )
