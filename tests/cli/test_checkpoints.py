@@ -15,7 +15,6 @@ import pytest
 
 from packmule import compose
 from packmule.compose import Desk
-from packmule.errors import LeaseHeld
 from packmule.store import reads
 from tests.cli.command import MODEL, PROMPT, Said, packmule, results, rows, start
 
@@ -262,17 +261,6 @@ def test_another_store_than_the_one_that_has_the_batch_is_refused(tmp_path: Path
         (tmp_path / ".packmule" / name).unlink(missing_ok=True)
     assert packmule(tmp_path, "run", "--resume", "f.json").code == 6
     assert packmule(tmp_path, "run", "--resume", "f.json", "--store", "other.db").code == 3
-
-
-def test_a_batch_that_ended_while_it_was_looked_for_is_not_driven_again(tmp_path: Path) -> None:
-    rows(tmp_path, 3)
-    assert packmule(tmp_path, *RUN, "--max-cost", "0.0000001").code == 4
-    desk = Desk(tmp_path / ".packmule" / "store.db", create=False)
-    before = desk.find(None)
-    assert packmule(tmp_path, "resume", "--max-cost", "1").code == 0
-    with pytest.raises(LeaseHeld, match="has ended meanwhile"):
-        compose.resume(desk, before, compose.Again(before.limits), "a test")
-    assert not desk.alive(before)
 
 
 def test_force_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ on disk and runs, or say what it said if it ended before.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ CHILD = "PACKMULE_DETACHED"
 PATIENCE_S = 60.0
 STEP_S = 0.05
 LOOKED_AT = 50
+REFUSED = (1, 2)
+_BATCH = re.compile(r"\bbatch-\d{4}-\d\d-\d\d-[a-z0-9]{6}\b")
 
 
 def in_background() -> bool:
@@ -54,15 +57,19 @@ def begin_detached(desk: Desk, source: str | None = None, *, as_json: bool) -> N
         )
     row = _batch_of(desk, child, before)
     if row is None:
-        _say_end(child.wait(), log)
+        _say_end(desk, child, log, as_json=as_json)
     assert row is not None
     say_last(f"{row.id} runs in the background (pid {child.pid}); what it says goes to {log}")
     for word in ("watch", "wait", "stop"):
         say(f"  packmule {word} {row.id}")
+    _tell(desk, row, child.pid, log, as_json=as_json)
+
+
+def _tell(desk: Desk, row: BatchRow, pid: int, log: Path, *, as_json: bool) -> None:
     if as_json:
         from packmule.cli.machine import launch, records  # noqa: PLC0415 - only with --json
 
-        records().write(launch(row, child.pid, desk.path, desk.utc_us(), log=str(log)))
+        records().write(launch(row, pid, desk.path, desk.utc_us(), log=str(log)))
     else:
         tell(row.id)
 
@@ -81,7 +88,11 @@ def _batch_of(desk: Desk, child: subprocess.Popen[bytes], before: set[str]) -> B
     raise UsageError(message, hint="packmule list shows whether it has by now")
 
 
-def _say_end(code: int, log: Path) -> None:
-    """It ended at once: its own words, and its code."""
-    say_anyhow(log.read_text(encoding="utf-8", errors="replace").rstrip())
-    raise typer.Exit(code)
+def _say_end(desk: Desk, child: subprocess.Popen[bytes], log: Path, *, as_json: bool) -> None:
+    """It ended at once: its own words, its batch if it came so far, and its code."""
+    said = log.read_text(encoding="utf-8", errors="replace").rstrip()
+    say_anyhow(said)
+    named = _BATCH.search(said)
+    if named is not None and child.wait() not in REFUSED:
+        _tell(desk, desk.find(named[0]), child.pid, log, as_json=as_json)
+    raise typer.Exit(child.wait())

@@ -94,8 +94,8 @@ def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order
     if plan.rest > 1:
         say(f"About {usd_short(plan.rest)} for the rest at the price of those done")
     if order.dry_run:
-        seen = Foreseen(counts.pending, plan.rest if plan.rest > 1 else None)
+        seen = Foreseen(plan.left, plan.rest if plan.rest > 1 else None)
         say_dry(desk, seen, None, order.limits.max_cost, as_json=given["as_json"])
         return
-    agree(plan.prepared, counts.pending, yes=given["yes"])
+    agree(plan.prepared, plan.left, yes=given["yes"])
     drive(desk, plan.begin(desk), mode=given["progress"], as_json=given["as_json"], keeper=keeper)

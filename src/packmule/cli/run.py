@@ -119,8 +119,7 @@ def run(
     """Ask a model about every row of a file. The same command goes on where it stopped."""
     if detach and in_background():
         detach, yes, as_json, progress = False, True, False, "log"
-    given = dict(locals())
-    untyped = settled(ctx)
+    given, untyped = dict(locals()), settled(ctx)
     if budget is not None:
         given, untyped = typed_cap(given, untyped)
     given = bounded(given)

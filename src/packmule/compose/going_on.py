@@ -18,7 +18,7 @@ from packmule.config import dashed
 from packmule.core.asking import check_settings
 from packmule.core.batch import Limits, Round, changes
 from packmule.core.rows import BatchRow
-from packmule.errors import LeaseHeld, SourceError
+from packmule.errors import SourceError
 from packmule.sources.opening import open_source
 from packmule.store import batches
 
@@ -38,11 +38,6 @@ def resume(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round | 
     """A session of a stored batch. Raises PackmuleError when it cannot go on, and nothing is changed then."""
     parts = _parts(desk, row, again, settings or row.round)
     session = _session(desk, row, parts, again)
-    if settings is None and session.row.state in OVER:
-        # Another process has brought it to its end since it was looked for.
-        session.close()
-        message = f"{row.id} has ended meanwhile"
-        raise LeaseHeld(message, hint="type the same command again to see how")
     if changes(row.limits, again.limits):
         try:
             batches.set_limits(desk.store, session.row, again.limits, parts.clock.utc_us(), who)

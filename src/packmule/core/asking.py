@@ -8,6 +8,7 @@ from collections.abc import Callable
 from packmule.errors import UsageError
 
 MOST = 10**9
+_SHOWN = 10**18
 
 
 def check_settings(
@@ -36,8 +37,8 @@ def check_number(name: str, value: object, least: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{name} must be a number, not {value!r}"
         raise UsageError(message)
-    # A whole number may be too large to be a float at all.
-    shown = f"{value:g}" if isinstance(value, float) else f"{value}"
+    # A whole number may be too large to be a float, or to be shown, at all.
+    shown = f"{value:g}" if isinstance(value, float) else f"{value}" if -_SHOWN < value < _SHOWN else "as given"
     if isinstance(value, float) and not math.isfinite(value):
         message = f"{name} {shown} is not a finite number"
         raise UsageError(message)
