@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
-from packmule.core.calls import Reply
-from packmule.core.items import Item, ItemChange
-from packmule.core.ports import Rejection
-from packmule.errors import (
-    CallFailed,
-    CallRejected,
-    ConsentNeeded,
-    KeyMissing,
-    LeaseHeld,
-    ModelUnknown,
-    PackmuleError,
-    PreflightError,
-    PriceUnknown,
-    SourceError,
-    StoreError,
-    UsageError,
-)
-
+TYPE_CHECKING = False
+"""For type checkers alone. `typing` itself would take longer than all that the command needs to begin."""
 if TYPE_CHECKING:
+    from typing import Any
+
     from packmule.api import Batch, Handle, Result, Results
+    from packmule.core.calls import Reply
+    from packmule.core.items import Item, ItemChange
+    from packmule.core.ports import Rejection
+    from packmule.errors import (
+        CallFailed,
+        CallRejected,
+        ConsentNeeded,
+        KeyMissing,
+        LeaseHeld,
+        ModelUnknown,
+        PackmuleError,
+        PreflightError,
+        PriceUnknown,
+        SourceError,
+        StoreError,
+        UsageError,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,15 +52,19 @@ __all__ = [
     "UsageError",
     "__version__",
 ]
-_LAZY = {"Batch", "Handle", "Result", "Results"}
+_HOMES = {
+    **dict.fromkeys(("Batch", "Handle", "Result", "Results"), "packmule.api"),
+    **dict.fromkeys(("Item", "ItemChange"), "packmule.core.items"),
+    "Reply": "packmule.core.calls",
+    "Rejection": "packmule.core.ports",
+}
+"""Where a name is, unless it is an error."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
-    """The classes that need the whole engine are imported when first used."""
-    if name in _LAZY:
-        from packmule import api  # noqa: PLC0415 - lazy on purpose
-
-        return getattr(api, name)
+    """Every name is imported when first used, so that the command begins at once, whatever it is to do."""
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, "packmule.errors")), name)
     message = f"module 'packmule' has no attribute {name!r}"
     raise AttributeError(message)
 

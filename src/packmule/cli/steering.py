@@ -11,7 +11,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.completing import complete_batches
-from packmule.cli.say import one_line, say, standing
+from packmule.cli.say import one_line, say, standing, state_text
 from packmule.config import limits_of, store_path
 from packmule.core.batch import changes
 from packmule.core.rows import BatchRow
@@ -132,7 +132,7 @@ def _running(batch: str | None, store: Any) -> tuple[compose.Desk, BatchRow]:  #
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch) if batch is not None else desk.running()
     if not desk.alive(row):
-        message = f"{row.id} is not running: {desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
+        message = f"{row.id} is not running: {state_text(desk.state(row), row.reason)}"
         hint = "" if row.state in compose.OVER else f"packmule resume {row.id} goes on with it"
         raise UsageError(message, hint=hint)
     return desk, row

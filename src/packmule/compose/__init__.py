@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from packmule.compose.checkpoint import Keeper, cancel_file
+    from packmule.compose.checkpoint import Keeper, cancel_file, read_checkpoint
     from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
     from packmule.compose.from_file import carried, check_source, check_typed, find_batch, resume_file
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from packmule.compose.results import RESULT_FILES, check_folder
     from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
     from packmule.compose.simulate import serve_sim
+    from packmule.compose.trust import refuse_said_price
     from packmule.exports import ResultRecord
-    from packmule.exports.checkpoint import Checkpoint, read_checkpoint
+    from packmule.exports.checkpoint import Checkpoint
 
 _PLACES = {
     "checkpoint": ("Checkpoint", "Keeper", "cancel_file", "read_checkpoint"),
@@ -39,6 +40,7 @@ _PLACES = {
     "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
     "session": ("Outcome", "Session", "begin", "folder_of", "recipe_changed"),
     "simulate": ("serve_sim",),
+    "trust": ("refuse_said_price",),
 }
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
 
@@ -77,6 +79,7 @@ __all__ = [
     "quoted",
     "read_checkpoint",
     "recipe_changed",
+    "refuse_said_price",
     "resume",
     "resume_file",
     "retry",

@@ -78,7 +78,7 @@ class Runner:
         self.monitor = Monitor(self)
         self.latches = Latches(self)
         self.recorder.on_trouble = self.latches.disk
-        self._epoch = epoch
+        self.epoch = epoch
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup
         self._over = asyncio.Event()
@@ -105,7 +105,7 @@ class Runner:
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            ids, parts = (self.row.batch, self._epoch), (self.tap, self.recorder, self.world, self)
+            ids, parts = (self.row.batch, self.epoch), (self.tap, self.recorder, self.world, self)
             self.settling = Settling(*parts, ids)
             self.lanes = Lanes(self._tasks, *parts, self.settling)
             self.jobs = Jobs(self._tasks, *parts, self.settling, self.journal, ids, self.runs.get)
@@ -141,7 +141,7 @@ class Runner:
             ]
         if self.unused_calls:
             self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
-        self.recorder.group.live = self.monitor.live()
+        self.recorder.group.live_of = self.monitor.live
         saved = await self.recorder.close()
         return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 
