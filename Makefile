@@ -27,6 +27,7 @@ bench: .venv/.dev
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/eta.py
+	$(BIN)/python bench/extract.py
 	$(BIN)/python bench/startup.py
 
 # The picture in the documentation, drawn from a real run.

@@ -28,6 +28,12 @@ def test_a_big_batch_costs_no_more_memory_than_it_may() -> None:
     assert "first call" in said
 
 
+def test_citations_lie_where_they_should_and_invented_values_are_caught() -> None:
+    said = run("extract.py")
+    assert said.count("  ok") == 3
+    assert "MISSED" not in said
+
+
 def test_the_forecast_of_the_end_keeps_its_bars() -> None:
     said = run("eta.py")
     assert said.count("ok    ") == 4

@@ -6,7 +6,6 @@ command line reads from files besides is in `compose.settings`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from packmule.core.asking import check_count, check_number, check_settings
 from packmule.core.batch import Limits
 from packmule.core.money import PICO, pico_from_usd
 from packmule.errors import UsageError
@@ -99,6 +99,7 @@ def dashed(name: str) -> str:
 
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
+_PICO = {_MONEY: (1, MOST_DOLLARS * PICO), _PRICES: (0, MOST_PRICE * PICO // PER_MILLION_TOKENS)}
 _SECONDS = ("retry_delay", "timeout", "outage_limit", "job_linger")
 _PLAIN = (
     "on_budget",
@@ -129,7 +130,6 @@ _LEAST = {
     "max_parallel_jobs": 1,
     "job_linger": 0,
 }
-_MOST = 10**9
 
 
 def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str] = dashed) -> Limits:
@@ -137,8 +137,6 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
 
     `spell` writes a limit's name as the person gave it. Raises UsageError for a limit that makes no sense.
     """
-    for name, least in _LEAST.items():
-        _check_range(spell(name), given.get(name), least)
     changes: dict[str, Any] = {name: dollars(given.get(name), spell(name)) for name in _MONEY}
     changes |= {name: _per_token(given.get(name), spell(name)) for name in _PRICES}
     changes |= {f"{name}_s": given.get(name) for name in _SECONDS}
@@ -146,8 +144,21 @@ def limits_of(base: Limits, given: Mapping[str, Any], spell: Callable[[str], str
     changes["free"] = changes["free"] or None
     changes["retry_on"] = changes["retry_on"] or None
     known = {name: value for name, value in changes.items() if value is not None}
+    return checked_limits(msgspec.structs.replace(base, **known), spell)
+
+
+def checked_limits(limits: Limits, spell: Callable[[str], str] = dashed) -> Limits:
+    """The limits, each of its kind. Raises UsageError for one that makes no sense, whoever says it: words or a file."""
+    for name, least in _LEAST.items():
+        check_number(spell(name), getattr(limits, f"{name}_s" if name in _SECONDS else name), least)
+    for names, (least, most) in _PICO.items():
+        for name in names:
+            pico = getattr(limits, name)
+            if pico is not None and not least <= pico <= most:
+                message = f"{spell(name)} is not between {least} and {most} picodollars"
+                raise UsageError(message)
     try:
-        limits = msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(base, **known)), Limits)
+        limits = msgspec.convert(msgspec.to_builtins(limits), Limits)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
         message = f"{spell(place.rstrip('`').removesuffix('_s'))}: {reason}"
@@ -175,9 +186,8 @@ def check_order(order: Order) -> None:
     for name in _TEXT_LISTS:
         for text in getattr(order, name):
             _check_text(name, text)
-    for name in ("max_output_tokens", "limit"):
-        _check_whole(order.spell(name), getattr(order, name))
-    _check_range(order.spell("temperature"), order.temperature, 0)
+    check_count(order.spell("limit"), order.limit)
+    check_settings(order.max_output_tokens, order.temperature, order.spell)
 
 
 def _check_text(name: str, value: object, *, optional: bool = False) -> None:
@@ -191,30 +201,6 @@ def _check_text(name: str, value: object, *, optional: bool = False) -> None:
     except UnicodeEncodeError:
         message = f"{name} holds half a character (a lone surrogate), which cannot be sent"
         raise UsageError(message, hint="mend the text where it comes from") from None
-
-
-def _check_whole(name: str, value: object) -> None:
-    if value is not None and type(value) is not int:
-        message = f"{name} must be a whole number, not {value!r}"
-        raise UsageError(message)
-    _check_range(name, value, 1)
-
-
-def _check_range(name: str, value: float | None, least: float) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"{name} must be a number, not {value!r}"
-        raise UsageError(message)
-    if not math.isfinite(value):
-        message = f"{name} {value} is not a finite number"
-        raise UsageError(message)
-    if value < least:
-        message = f"{name} {value:g} is too small"
-        raise UsageError(message, hint=f"the least is {least:g}")
-    if value > _MOST:
-        message = f"{name} {value:g} is too large"
-        raise UsageError(message, hint=f"the most is {_MOST:,}")
 
 
 def _per_token(value: str | float | None, name: str) -> int | None:

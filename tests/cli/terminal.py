@@ -22,18 +22,30 @@ PATIENCE_S = 30.0
 
 
 class Terminal:
-    """Runs a command with its own terminal of `columns` x `rows`. `raw` is every byte it wrote."""
+    """Runs a command with its own terminal of `columns` x `rows`. `raw` is every byte it wrote.
+
+    With `bytes_per_s` it is read slowly; with `blocking` false, as after a program that left it so.
+    """
 
     def __init__(
-        self, folder: Path, *words: str, columns: int = 110, rows: int = 30, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *words: str,
+        columns: int = 110,
+        rows: int = 30,
+        env: dict[str, str] | None = None,
+        bytes_per_s: int | None = None,
+        blocking: bool = True,
     ):
         self.raw = b""
+        self._bytes_per_s = bytes_per_s
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
             time.sleep(0.05)
+            os.set_blocking(2, blocking)
             command = [sys.executable, "-m", "packmule", *words]
             os.execve(sys.executable, command, {**CLEAN, "TERM": "xterm-256color", **(env or {})})
         self.resize(columns, rows)
@@ -103,9 +115,11 @@ class Terminal:
         if not select.select([self._fd], [], [], timeout_s)[0]:
             return True
         try:
-            data = os.read(self._fd, 65_536)
+            data = os.read(self._fd, 64 if self._bytes_per_s else 65_536)
         except OSError:
             return False
+        if self._bytes_per_s:
+            time.sleep(len(data) / self._bytes_per_s)
         self.raw += data
         self._stream.feed(data)
         return bool(data)

@@ -337,7 +337,7 @@ def test_a_new_bound_of_a_round_that_is_no_count(tmp_path: Path) -> None:
     assert packmule(tmp_path, "run", "rows.csv", *ASK, "--sim-scenario", str(scenario)).code == 3
     said = packmule(tmp_path, "retry", "--max-output-tokens", "-100000")
     assert said.code == 2
-    assert "no number of tokens" in said.err
+    assert "--max-output-tokens -100000 is too small" in said.err
     assert "failed" in packmule(tmp_path, "show").out
 
 

@@ -159,7 +159,7 @@ def test_a_cap_that_only_warns_does_warn(tmp_path: Path) -> None:
     said = packmule(tmp_path, *RUN, "--max-cost", "0.0001", "--on-budget", "warn")
     assert said.code == 0
     assert "Warning: " in said.err
-    assert "the budget $0.0001, which only warns" in said.err
+    assert "the budget $0.0001 (which only warns)" in said.err
     assert "which only warns" in packmule(tmp_path, "show").out
 
 
@@ -246,3 +246,46 @@ def test_an_endpoint_declared_free_says_nothing_of_another_model(tmp_path: Path)
     assert again.code == 0
     assert "nothing to retry" in again.err
     assert "2 still to do: packmule resume" in again.err
+
+
+def test_a_budget_that_only_warns_is_called_no_cap_when_it_is_no_consent(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    env = {"OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    said = packmule(tmp_path, *PAID, "--budget", "5", env=env)
+    assert said.code == 2
+    assert "high; budget $5.00 (which only warns)" in said.err
+    assert "nobody has agreed" in said.err
+    assert "budget only warns, so add --yes, or let it stop" in said.err
+    assert "cap" not in said.err
+
+
+def test_the_money_of_show_is_in_dollars(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    packmule(tmp_path, *RUN, "--max-cost", "1")
+    money = next(line for line in packmule(tmp_path, "show").out.splitlines() if line.startswith("  money"))
+    assert re.fullmatch(r"  money    \$0\.0\d+ settled, \$0\.00 unknown, \$0\.00 held; cap \$1\.00", money), money
+
+
+def test_an_answer_of_one_token_costs_no_less_than_the_low_estimate(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,text\n" + "".join(f"{n},Yes\n" for n in range(400)))
+    words = ("run", "rows.csv", "--prompt", "{text}", *MODEL, "--max-output-tokens", "1", "-o", "out")
+    bound = re.search(r"\$([\d.]+) low", packmule(tmp_path, *words[:-4], "--dry-run").err)
+    assert bound
+    packmule(tmp_path, *words)
+    assert float(json.loads((tmp_path / "out" / "summary.json").read_text())["cost_usd"]) >= float(bound[1])
+
+
+def test_what_was_written_off_does_not_raise_the_price_of_what_is_left(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    process = start(tmp_path, *RUN, *slow(tmp_path, 1.0), "--concurrency", "4", "--progress", "quiet")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not re.search(r"\b[4-9] of 40 done", packmule(tmp_path, "show").out):
+        time.sleep(0.1)
+    packmule(tmp_path, "stop", "--now")
+    process.communicate()
+    before = re.search(r"left, about (\S+) at", packmule(tmp_path, *RUN, "--dry-run").err)
+    assert before
+    assert packmule(tmp_path, "unknown", "--write-off").code == 0
+    after = re.search(r"left, about (\S+) at", packmule(tmp_path, *RUN, "--dry-run").err)
+    assert after
+    assert after[1] == before[1]

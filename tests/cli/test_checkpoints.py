@@ -58,6 +58,14 @@ def answered(folder: Path) -> int:
         return 0
 
 
+def reasons(folder: Path) -> list[str]:
+    try:
+        with sqlite3.connect(f"file:{folder}/.packmule/store.db?mode=ro", uri=True) as db:
+            return [reason for (reason,) in db.execute("SELECT reason FROM totals")]
+    except sqlite3.Error:
+        return []
+
+
 def begun(folder: Path, *words: str, count: int = 40, answers: int = 4) -> subprocess.Popen[str]:
     """A run that is on its way."""
     rows(folder, count)
@@ -166,6 +174,7 @@ def test_without_its_store_what_is_done_is_not_asked_again_and_its_money_counts(
     assert answered(tmp_path) == done + 2 + old["progress"]["pending"] + 1
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert float(summary["cost_usd"]) > old["cost_so_far"] > 0
+    assert summary["attempts"] == sum(record["attempts"] for record in found.values())
     books(tmp_path)
     new = content(tmp_path / "f.json")
     assert new["batch_id"] != old["batch_id"]
@@ -176,19 +185,106 @@ def test_without_its_store_what_is_done_is_not_asked_again_and_its_money_counts(
     assert f"{new['batch_id']} is completed" in copied.err
 
 
-def test_a_takeover_that_broke_off_halfway_is_never_gone_on_with(tmp_path: Path) -> None:
+def test_a_takeover_that_cannot_end_leaves_nothing_behind(tmp_path: Path) -> None:
     stopped(tmp_path)
     shutil.rmtree(tmp_path / ".packmule")
     good = rows(tmp_path, 3000).read_text()
     (tmp_path / "rows.csv").write_text(good + "b,one,cell too many\n")
+    before = (tmp_path / "f.json").read_bytes()
     halfway = packmule(tmp_path, "run", "--resume", "f.json", "--force")
     assert halfway.code == 2, halfway.err
-    assert "cancelled" in packmule(tmp_path, "list").out
+    assert "there is no batch" in packmule(tmp_path, "list").err
+    assert (tmp_path / "f.json").read_bytes() == before
+
+
+def test_a_takeover_that_was_killed_is_called_so_and_makes_room_for_the_next(tmp_path: Path) -> None:
+    stopped(tmp_path)
+    shutil.rmtree(tmp_path / ".packmule")
+    rows(tmp_path, 200_000)
+    process = start(tmp_path, "run", "--resume", "f.json", "--force")
+    wait_until(lambda: "takeover not finished" in reasons(tmp_path))
+    process.kill()
+    process.communicate()
+    for words in (("list",), ("show",)):
+        assert "cancelled (takeover not finished)" in " ".join(packmule(tmp_path, *words).out.split())
     rows(tmp_path, 40)
     again = packmule(tmp_path, "run", "--resume", "f.json")
     assert again.code == 3, again.err
     assert "takes over what f.json holds" in again.err
     assert len(results(tmp_path / "out")) == 40
+    assert packmule(tmp_path, "list").out.count("batch-") == 1
+    books(tmp_path)
+
+
+def test_a_batch_taken_over_twice_is_found_by_its_oldest_file(tmp_path: Path) -> None:
+    rows(tmp_path, 30)
+    words = ("--max-output-tokens", "60", "--concurrency", "2", "--max-cost", "0.0007")
+    assert packmule(tmp_path, *KEPT, *words).code == 4
+    shutil.copy(tmp_path / "f.json", tmp_path / "old.json")
+    shutil.rmtree(tmp_path / ".packmule")
+    # Nothing is left under this cap: the second batch only holds what the first one had.
+    assert packmule(tmp_path, "run", "--resume", "f.json").code == 4
+    shutil.rmtree(tmp_path / ".packmule")
+    assert packmule(tmp_path, "run", "--resume", "f.json", "--max-cost", "1").code == 0
+    newest = content(tmp_path / "f.json")
+    ids = [content(tmp_path / "old.json")["batch_id"], newest["batch_id"]]
+    assert newest["packmule"]["ancestors"][-1] == ids[0]
+    assert len(newest["packmule"]["ancestors"]) == 2
+    said = packmule(tmp_path, "run", "--resume", "old.json")
+    assert said.code == 0, said.err
+    assert f"{ids[1]} is completed" in said.err
+    assert packmule(tmp_path, "list").out.count("batch-") == 1
+
+
+def test_a_cancelled_takeover_is_not_begun_again(tmp_path: Path) -> None:
+    stopped(tmp_path, "--max-cost", "1")
+    shutil.copy(tmp_path / "f.json", tmp_path / "old.json")
+    shutil.rmtree(tmp_path / ".packmule")
+    change(tmp_path / "f.json", unknown_pico=str(10**12 - 10**9))
+    assert packmule(tmp_path, "run", "--resume", "f.json").code in {2, 4}
+    assert packmule(tmp_path, "run", "--resume", "f.json", "--max-cost", "1.001").code == 4
+    assert packmule(tmp_path, "batch", "cancel", content(tmp_path / "f.json")["batch_id"]).code == 0
+    said = packmule(tmp_path, "run", "--resume", "old.json")
+    assert said.code == 2
+    assert "is cancelled, so it does not go on" in said.err
+
+
+def test_another_store_than_the_one_that_has_the_batch_is_refused(tmp_path: Path) -> None:
+    found = stopped(tmp_path)
+    said = packmule(tmp_path, "run", "--resume", "f.json", "--store", "other.db")
+    assert said.code == 2
+    assert f"{found['batch_id']} is in the store {tmp_path}/.packmule/store.db, and not in other.db" in said.err
+    assert f"--store {tmp_path}/.packmule/store.db" in said.err
+    assert not (tmp_path / "other.db").exists()
+    (tmp_path / ".packmule" / "store.db").write_text("no store any more, whatever it was before")
+    for name in ("store.db-wal", "store.db-shm"):
+        (tmp_path / ".packmule" / name).unlink(missing_ok=True)
+    assert packmule(tmp_path, "run", "--resume", "f.json").code == 6
+    assert packmule(tmp_path, "run", "--resume", "f.json", "--store", "other.db").code == 3
+
+
+def test_force_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    rows(tmp_path, 2)
+    said = packmule(tmp_path, *RUN, "--force")
+    assert said.code == 2
+    assert "--force goes on from a checkpoint, and none is named" in said.lines[0]
+
+
+def test_resume_says_of_a_batch_that_is_over_how_it_ended_and_what_to_type(tmp_path: Path) -> None:
+    stopped(tmp_path)
+    assert packmule(tmp_path, "cancel").code == 0
+    said = packmule(tmp_path, "resume")
+    assert said.code == 2
+    assert "is cancelled, so it does not go on" in said.lines[0]
+    assert "The same command begins another batch: packmule run rows.csv" in said.lines[1]
+    for words in (("list",), ("show",), ("status",)):
+        out = packmule(tmp_path, *words).out
+        assert "cancelled" in out
+        assert "(cancelled)" not in out
+    assert packmule(tmp_path, *RUN, *failing(tmp_path, 0.01)).code == 3
+    said = packmule(tmp_path, "resume")
+    assert said.code == 3
+    assert "packmule retry batch-" in said.err
 
 
 def test_without_its_store_the_old_cap_holds_what_was_spent_and_lost(tmp_path: Path) -> None:

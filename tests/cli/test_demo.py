@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hatchling.build import build_wheel
 
 from packmule.cli.demo.command import DATA, SHIPPED
 from packmule.cli.demo.narrator import load_story
-from tests.cli.command import ROOT, packmule
+from tests.cli.command import ROOT, packmule, start
 from tests.cli.terminal import Terminal
 
 
@@ -32,6 +36,9 @@ def test_the_bad_day_is_told_and_its_books_add_up(tmp_path: Path) -> None:
     assert int(books[1]) + int(books[2]) == 60
     assert re.search(r"[1-9]\d* answers? 429", said.err)
     assert re.search(r"[1-9]\d* answers? that did not fit the schema", said.err)
+    assert said.err.endswith(
+        "# The demo's folder is removed: the batch that its commands name, and the results, are gone with it.\n"
+    )
     assert "packmule demo --crash" in said.err.split("What to type next:")[1]
     assert left_over(tmp_path) == []
 
@@ -101,6 +108,33 @@ def test_ctrl_c_in_the_second_half_finishes_what_is_on_its_way_and_leaves_nothin
         assert terminal.restored
         assert "stopped: " in terminal.text, terminal.text
     assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+def test_a_killed_demo_leaves_no_process_and_no_folder(tmp_path: Path, number: int) -> None:
+    with start(tmp_path, "demo", "--crash", "--progress", "none", env={"TMPDIR": str(tmp_path)}) as demo:
+        await_(lambda: len(processes_in(tmp_path)) == 4, "demo, sweeper, provider and command")
+        demo.send_signal(number)
+        assert demo.wait() == -number
+        await_(lambda: processes_in(tmp_path) == [] and left_over(tmp_path) == [], "nothing")
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Process ids of those whose current folder lies there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append(process.name)
+    return found
+
+
+def await_(seen: Callable[[], bool], what: str) -> None:
+    for _ in range(200):
+        if seen():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not seen: {what}")
 
 
 def test_every_step_of_the_story_is_one_line_of_one_sentence_or_two() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import time
 from decimal import Decimal
@@ -155,6 +156,8 @@ def test_a_detached_batch_outlives_its_terminal_and_is_steered(tmp_path: Path) -
     assert said.code == 0, said.err
     (launch,) = records(said.out)
     batch = launch["batch_id"]
+    assert said.lines[-3:] == [f"  packmule {word} {batch}" for word in ("watch", "wait", "stop")]
+    assert f"  command  {shlex.join(['packmule', *words])}\n" in packmule(tmp_path, "show", batch).out
     assert "running" in packmule(tmp_path, "status", batch).out
     assert packmule(tmp_path, "wait", batch, "--timeout", "0.1").code == 124
     assert packmule(tmp_path, "pause", batch).code == 0
@@ -168,6 +171,30 @@ def test_a_detached_batch_outlives_its_terminal_and_is_steered(tmp_path: Path) -
     assert "concurrency 2 -> 20 (faster)" in logs
     assert "paused" in logs
     assert "Processing: 40/40 items" in Path(launch["log"]).read_text()
+
+
+def test_a_stopped_batch_goes_on_in_the_background(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    words = (*RUN[:-1], *slow(tmp_path, 0.3), "--concurrency", "2", "--detach")
+    batch = packmule(tmp_path, *words).out.strip()
+    assert packmule(tmp_path, "stop", batch).code == 0
+    assert packmule(tmp_path, "wait", batch).code == 5
+    resumed = packmule(tmp_path, "resume", batch, "--concurrency", "20", "--detach")
+    assert resumed.code == 0, resumed.err
+    assert resumed.out == f"{batch}\n"
+    assert f"{batch} runs in the background (pid " in resumed.err
+    assert packmule(tmp_path, "wait", batch).code == 0
+    over = packmule(tmp_path, "resume", batch, "--detach")
+    assert f"{batch} is completed: 40 of 40 done" in over.err
+
+
+def test_what_cannot_go_on_in_the_background_is_told_at_once(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    batch = packmule(tmp_path, *RUN[:-1], *slow(tmp_path, 0.3), "--concurrency", "2", "--detach").out.strip()
+    held = packmule(tmp_path, "resume", batch, "--detach")
+    assert held.code != 0
+    assert f"{batch} is being run by another process" in held.err
+    assert packmule(tmp_path, "stop", "--now", batch).code == 0
 
 
 def test_what_cannot_begin_in_the_background_is_told_at_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
 from tests.cli.terminal import Terminal
 
-RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--progress", "quiet")
+RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--progress", "log")
 PILOT = (*RUN, "--pilot", "6")
 
 
@@ -27,7 +27,13 @@ def test_without_a_terminal_and_without_consent_it_stops_after_the_pilot(tmp_pat
     assert said.code == 5, said.err
     assert "Pilot: 6 items first" in said.err
     assert re.search(r"Measured on 6 items: <?\$0\.0\d+ an item, no failures", said.err)
-    assert re.search(r"in all   about \$0\.\d+ .*for 34 more", said.err)
+    spent, rest, in_all = (
+        float(found[1])
+        for line in (r"so far   <?\$(\S+) spent", r"the rest about <?\$(\S+) for 34 more", r"in all   about <?\$(\S+)")
+        if (found := re.search(line, said.err))
+    )
+    assert abs(spent + rest - in_all) < 0.0002
+    assert "a cap is consent" in said.err
     assert re.search(r"latency  p50 \S+, p95 \S+", said.err)
     assert said.err.count("  output   a") == 2
     resume = re.search(r"packmule (resume batch-\S+)", said.err)
@@ -62,7 +68,10 @@ def test_with_consent_it_goes_on_by_itself_after_it_has_shown_the_figures(
 
 def test_a_cap_that_only_warns_is_no_consent_to_the_rest(tmp_path: Path) -> None:
     rows(tmp_path, 40)
-    assert packmule(tmp_path, *PILOT, "--max-cost", "1", "--on-budget", "warn").code == 5
+    said = packmule(tmp_path, *PILOT, "--max-cost", "1", "--on-budget", "warn")
+    assert said.code == 5
+    assert "Nobody has agreed to the other 34 items" in said.err
+    assert "a budget only warns" in said.err
     assert len(done(tmp_path)) == 6
 
 

@@ -220,7 +220,7 @@ def test_a_cap_below_what_is_spent_is_refused_and_the_least_is_named(tmp_path: P
 
 def test_killed_without_a_word_the_same_command_goes_on(tmp_path: Path) -> None:
     rows(tmp_path, 40)
-    words = (*RUN, *slow(tmp_path), "--concurrency", "4", "--progress", "quiet")
+    words = (*RUN, *slow(tmp_path), "--concurrency", "4", "--progress", "log")
     process = start(tmp_path, *words)
     wait_for_answers(tmp_path, 4)
     process.kill()

@@ -29,16 +29,15 @@ NOON_US = 1_795_000_000 * 1_000_000
 MANY = (
     Line(413, "inv_0412.pdf", "generating", "", 7.2, 0.0, 0),
     Line(414, "inv_0413.pdf", "validating", "", 1.1, 0.0, PICO // 100),
-    Line(405, "inv_0404.pdf", "retrying", "retry 2/3: server error", 31.0, 6.2, PICO // 50),
+    Line(405, "inv_0404.pdf", "retrying", "retry 2/3: server error", 31.0, 6.2, 0, PICO // 50),
     Line(406, "inv_0405.pdf", "retrying", "waits: rate limit", 3.0, 12.0, 0),
-    Line(
-        398, "inv_0397.pdf", "failed", "the answer lacks total_amount, which the schema asks for", 12.5, 0.0, PICO // 90
-    ),
+    Line(398, "inv_0397.pdf", "failed", "the answer lacks total_amount", 12.5, 0.0, PICO // 90, PICO // 50),
     Line(391, "東京の請求書-très-long-name-of-a-file.pdf", "blocked", "item cap $0.05", 2.0, 0.0, PICO // 20),
     Line(412, "inv_0411.pdf", "completed", "", 65.0, 0.0, PICO // 110),
 )
 FEW = tuple(
-    Line(n + 1, f"persona-{name}", state, reason, time_s, wait_s, cost)
+    # What failed without an answer may have been billed.
+    Line(n + 1, f"persona-{name}", state, reason, time_s, wait_s, cost, PICO // 25 if state == "failed" else 0)
     for n, (name, state, reason, time_s, wait_s, cost) in enumerate(
         [
             ("a1b2c3", "completed", "", 12.3, 0.0, PICO * 12 // 100),
@@ -114,6 +113,11 @@ STATES: dict[str, Progress] = {
     ),
     "stopped": progress(
         label="stopped", state="stopped", reason="budget", in_flight=0, held=0, eta=None, lines=MANY[4:]
+    ),
+    "stopping": progress(label="stopping", in_flight=3, held=33_000_000_000, width=1, concurrency=1),
+    "cancelled": progress(
+        label="cancelled", state="cancelled", reason="cancelled", in_flight=0, held=0, eta=None, pending=0,
+        cancelled=837, projection=None, lines=MANY[4:], cap_stops=False,
     ),
     "unknown": progress(
         completed=0, failed=0, skipped=0, blocked=0, pending=1_250, settled=0, unknown=0, held=0, cap=None, eta=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -86,6 +87,30 @@ def test_cancel_of_a_batch_at_rest(tmp_path: Path) -> None:
         process.communicate(timeout=30)
     assert packmule(tmp_path, "cancel").code == 0
     assert "cancelled" in packmule(tmp_path, "list").out
+
+
+def test_a_batch_that_is_stopping_is_offered_what_it_can_still_do(tmp_path: Path) -> None:
+    with running(tmp_path, 8.0):
+        assert packmule(tmp_path, "stop").code == 0
+        out = packmule(tmp_path, "status").out
+        assert "stopping" in out
+        assert "packmule pause" not in out
+        assert re.search(r"2 calls finish; drop them instead: packmule stop batch-\S+ --now", out)
+        refused = packmule(tmp_path, "pause")
+        assert refused.code == 2
+        assert "it is stopping already" in refused.err
+
+
+def test_what_was_cancelled_is_not_done(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        packmule(tmp_path, "cancel")
+        process.communicate(timeout=30)
+    out = packmule(tmp_path, "status").out
+    found = re.search(r"Processing: (\d+)/60 items \((\d+)\.\d%\)", out)
+    assert found, out
+    assert int(found[2]) == 100 * int(found[1]) // 60 < 100
+    assert f"Cancelled: {60 - int(found[1])} items" in out
+    assert f"{60 - int(found[1])} cancelled" in packmule(tmp_path, "show").out
 
 
 def test_set_changes_limits_of_a_running_batch_and_refuses_what_cannot_be(tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ def test_p_pauses_and_goes_on_and_q_stops(tmp_path: Path) -> None:
     assert "stopped (person)" in packmule(tmp_path, "show").out
 
 
+def test_keys_that_steer_do_nothing_once_it_stops(tmp_path: Path) -> None:
+    with Terminal(tmp_path, *batch(tmp_path, median_s=6.0)) as terminal:
+        terminal.wait_for("4 of 4 calls busy", "P pause")
+        terminal.press("q")
+        text = terminal.wait_for("stopping  batch-", "D detail")
+        assert "P pause" not in text
+        terminal.press("p")
+        terminal.wait_for("Stopping already: 4 calls finish; packmule stop batch-")
+
+
 def test_a_batch_that_fits_is_shown_in_input_order_with_every_item(tmp_path: Path) -> None:
     rows(tmp_path, 8)
     with Terminal(tmp_path, *RUN, *slow(tmp_path, 1.0)) as terminal:
@@ -64,7 +74,7 @@ def test_ctrl_c_once_finishes_what_is_on_its_way(tmp_path: Path) -> None:
         terminal.wait_for("Finishing 4 calls", "Ctrl+C again drops them")
         assert terminal.end() == -signal.SIGINT
         assert terminal.restored
-    assert " 0.00 unknown" in packmule(tmp_path, "show").out
+    assert "$0.00 unknown" in packmule(tmp_path, "show").out
 
 
 def test_ctrl_c_twice_drops_it_and_counts_it_as_unknown(tmp_path: Path) -> None:
@@ -86,6 +96,7 @@ def test_ctrl_c_thrice_leaves_at_once_and_the_terminal_is_given_back(tmp_path: P
             terminal.look(0.02)
         assert terminal.end() in {130, -signal.SIGINT}
         assert terminal.restored
+        assert not terminal.screen.cursor.hidden
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGHUP, -1)])
@@ -95,6 +106,32 @@ def test_other_signals_stop_as_ctrl_c_does(tmp_path: Path, number: int, code: in
         terminal.signal(number)
         assert terminal.end() == code
         assert terminal.restored
+
+
+@pytest.mark.parametrize("name", ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM"])
+def test_a_signal_that_nobody_expects_ends_it_as_ever_but_gives_the_terminal_back(tmp_path: Path, name: str) -> None:
+    number = signal.Signals[name]
+    with Terminal(tmp_path, *batch(tmp_path)) as terminal:
+        terminal.wait_for("calls busy")
+        assert terminal.screen.cursor.hidden
+        terminal.signal(number)
+        assert terminal.end() == -number
+        assert terminal.restored
+        assert not terminal.screen.cursor.hidden
+    assert packmule(tmp_path, "resume", "--concurrency", "60").code == 0
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_slow_reader_gets_the_last_picture_whole(tmp_path: Path, unbuffered: str) -> None:
+    rows(tmp_path, 40)
+    command = (*RUN, *slow(tmp_path, 0.1))
+    env = {"PYTHONUNBUFFERED": unbuffered}
+    with Terminal(tmp_path, *command, env=env, bytes_per_s=2500, rows=60, blocking=False) as terminal:
+        assert terminal.end() == 0
+        assert terminal.restored
+        assert not terminal.screen.cursor.hidden
+        assert terminal.text.count("✓ done") == 40
+        assert re.search(r"\n +40  a39 +✓ done .*\nbatch-\S+ finished: 40 of 40 done", terminal.text)
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(tmp_path: Path) -> None:

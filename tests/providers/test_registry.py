@@ -262,3 +262,21 @@ def test_providers_with_batch_jobs_have_them_behind_any_address(
 @pytest.mark.parametrize("model", ["groq/llama-3.3-70b-versatile", "openrouter/openai/gpt-4.1", "ollama/llama3"])
 def test_other_providers_have_none(model: str) -> None:
     assert found(model, free=True).jobs() is None
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "reads"),
+    [
+        ("openai/gpt-5-mini", None, True),
+        ("openai/gpt-5-mini", "http://localhost:9000/v1", False),
+        ("anthropic/claude-haiku-4-5", None, True),
+        ("anthropic/claude-haiku-4-5", "http://localhost:9000", True),
+        ("gemini/gemini-2.5-flash", None, True),
+        ("groq/openai/gpt-oss-20b", None, False),
+        ("ollama/llama3", None, False),
+        ("sim/small", None, True),
+    ],
+)
+def test_a_pdf_goes_as_it_is_only_where_it_is_read(model: str, url: str | None, reads: bool) -> None:
+    keys = {name: "sk-canary" for row in PROVIDERS.values() for name in row.keys}
+    assert found(model, env=keys, base_url=url, free=True).reads_pdf is reads

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,3 +223,43 @@ def _manner(choice: dict[str, object]) -> str:
     if value.keys() != {"a", "n"}:
         return "missing"
     return "fits" if isinstance(value["a"], str) and isinstance(value["n"], int) else "wrong type"
+
+
+def test_the_inventing_manner_changes_some_values_and_copies_quotes_carelessly() -> None:
+    quote = {
+        "type": "object",
+        "properties": {"path": {"type": "string"}, "quote": {"type": "string"}},
+        "required": ["path", "quote"],
+    }
+    facts = {name: {"type": kind} for name, kind in (("city", "string"), ("year", "integer"), ("fee", "number"))}
+    schema = {
+        "type": "object",
+        "properties": {"facts": {"type": "object", "properties": facts}, "said": {"type": "array", "items": quote}},
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    lines = ["City: Sankt-Gallen", "Year: 1987", "Fee: 1,250.50 EUR"]
+    truth = {"city": "Sankt-Gallen", "year": 1987, "fee": 1250.5}
+
+    async def run() -> list[Any]:
+        provider = SimProvider(parse_scenario("manner = 'inventing'"), RealClock())
+        answers = []
+        for number in range(120):
+            text = "Extract the facts.\n```\n" + "\n".join([*lines, f"Page {number}"]) + "\n```"
+            got = await provider.handle("POST", "/v1/chat/completions", {}, chat(text, response_format=form))
+            answers.append(json.loads(json.loads(got.body)["choices"][0]["message"]["content"]))
+        return answers
+
+    answers = asyncio.run(run())
+    again = asyncio.run(run())
+    assert answers == again
+    changed = [name for answer in answers for name, value in answer["facts"].items() if value != truth[name]]
+    assert set(changed) == set(truth)
+    assert 30 <= len(changed) <= 120
+    kept = [
+        (entry["quote"], name)
+        for answer in answers
+        for entry in answer["said"]
+        if answer["facts"][name := entry["path"].removeprefix("facts.")] == truth[name]
+    ]
+    true = sum(quote in lines for quote, _ in kept)
+    assert 0.25 * len(kept) < true < 0.75 * len(kept)

@@ -152,12 +152,12 @@ def test_openai_fails_a_job_whose_file_is_not_there_and_refuses_a_file_that_is_n
 
 @each_client
 def test_a_new_job_cannot_be_seen_for_a_while(client: type[Client]) -> None:
-    with served(client, "[jobs]\nlag_s = 0.5\nduration_s = 0.1") as (_, mine):
+    with served(client, "[jobs]\nlag_s = 1.5\nduration_s = 0.1") as (_, mine):
         job = mine.create(texts(2))
         assert mine.listed() == []
         with pytest.raises(BROKEN):
             mine.state(job)
-        asyncio.run(asyncio.sleep(0.6))
+        asyncio.run(asyncio.sleep(1.6))
         assert mine.listed() == [job]
         assert mine.ended(job)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from packmule.sim.provider import SimProvider
 from packmule.sim.scenario import Jobs, Scenario
 from packmule.sim.server import Server
 from packmule.testing.simloop import SimClock, run_simulated
+from tests.cli.command import CLEAN
 from tests.sim.harness import box, chat
 from tests.sim.job_clients import (
     CLIENTS,
@@ -58,7 +61,7 @@ def lines_of(server: Server) -> list[Billed]:
 
 @each_client
 def test_a_job_is_worked_on_and_every_row_is_found_by_its_name(client: type[Client]) -> None:
-    with served(client) as (server, mine):
+    with served(client, "[jobs]\nduration_s = 1") as (server, mine):
         job = mine.create(texts(12))
         assert mine.state(job) in {"validating", "in_progress", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"}
         assert lines_of(server) == []
@@ -103,7 +106,7 @@ def test_the_list_has_every_job_newest_first_over_all_pages(client: type[Client]
 
 @each_client
 def test_a_job_cancelled_at_once_does_nothing_and_costs_nothing(client: type[Client]) -> None:
-    with served(client, "[jobs]\nduration_s = 2") as (server, mine):
+    with served(client, "[jobs]\nduration_s = 5") as (server, mine):
         job = mine.create(texts(6))
         mine.cancel(job)
         assert mine.state(job) in {"cancelling", "canceling", "JOB_STATE_RUNNING"}
@@ -166,7 +169,7 @@ def test_openai_keeps_files_until_they_are_deleted() -> None:
 
 
 def test_anthropic_tells_no_counts_and_no_results_before_the_end() -> None:
-    with served(AnthropicClient, "[jobs]\nduration_s = 0.6") as (_, mine):
+    with served(AnthropicClient, "[jobs]\nduration_s = 1.5") as (_, mine):
         job = mine.create(texts(4))
         asyncio.run(asyncio.sleep(0.3))
         seen = mine.sdk.messages.batches.retrieve(job)
@@ -312,6 +315,23 @@ def test_jobs_and_their_bill_outlive_the_providers_own_process(tmp_path: Path) -
         assert kept not in [file.id for file in mine.sdk.files.list()]
         assert mine.create(texts(8)) != job
     assert [(line.job, line.custom_id) for line in read_lines(bill)] == [(job, name) for name in texts(8)]
+
+
+def test_a_job_is_there_again_after_the_provider_was_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "packmule", "sim", "serve", "--port", "0", "--bill", str(tmp_path / "bill.jsonl")]
+    found: list[Any] = []
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=CLEAN)
+        assert process.stdout is not None
+        mine = AnthropicClient(process.stdout.readline().strip())
+        try:
+            job = found[0] if found else mine.create(texts(3))
+            found.append(job if not found else mine.ended(job) and len(mine.lines(job)))
+        finally:
+            mine.sdk.close()
+            process.kill()
+            process.communicate()
+    assert found[1] == read_bill(tmp_path / "bill.jsonl").calls == 3
 
 
 def test_a_line_that_was_billed_before_the_provider_died_is_not_billed_again(tmp_path: Path) -> None:

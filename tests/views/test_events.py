@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packmule.views.events import event_text
+from packmule.views.events import event_name, event_text
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ from packmule.views.events import event_text
 )
 def test_events_are_worded_for_people(kind: str, data: dict[str, object], text: str) -> None:
     assert event_text(kind, data) == text
+
+
+def test_what_somebody_asked_for_is_called_so() -> None:
+    assert event_name("wish") == "asked"
+    assert event_name("near_cap") == "near cap"

@@ -26,6 +26,7 @@ GAP_CHARS_MAX = 400
 
 _ALIKE = dict.fromkeys("‘’‚‛′`´", "'") | dict.fromkeys("“”„‟″«»", '"')  # noqa: RUF001 - look-alikes
 _ALIKE |= dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")  # noqa: RUF001 - look-alikes
+_MARKS = '"“”„«»'
 _ELLIPSIS = re.compile(r"\s*(?:\[\s*)?(?:\.{3,}|…)(?:\s*\])?\s*")
 # Scripts from here on write words without spaces between them.
 _UNSPACED = "\u2e80"
@@ -98,7 +99,8 @@ def _next_solid(text: str, at: int) -> str:
 
 def locate(quote: str, document: Searched) -> list[Place]:
     """Every place where the quote stands, by the strictest of the three ways that finds any; [] when none does."""
-    wanted = quote.strip()
+    # Models put quotes into quotation marks.
+    wanted = quote.strip().strip(_MARKS).strip()
     if not wanted:
         return []
     exact = [Place(a, b, "exact", 1.0) for a, b in _occurrences(wanted, document.text) if _whole(document.text, a, b)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Entry of the `packmule` command."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        # Until the commands are loaded nothing has begun: Ctrl+C ends us without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.argv[1:] == ["--version"]:
         # Asked by scripts, often: it waits for no command.
         from packmule import __version__  # noqa: PLC0415 - lazy on purpose

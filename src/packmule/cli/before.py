@@ -10,7 +10,8 @@ import typer
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
 from packmule.config import dashed
-from packmule.core.money import usd, usd_short
+from packmule.core.batch import Limits, cap_words
+from packmule.core.money import usd_down, usd_exact, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import ConsentNeeded
@@ -42,16 +43,16 @@ def agree(prepared: Prepared, items: int, *, yes: bool) -> None:
     if items and not yes and not prepared.agreed and prepared.unspoken:
         words = ", ".join(map(dashed, sorted(prepared.unspoken)))
         say(f"Note: only a file says {words}, and a file agrees to nothing; type it yourself, or add --yes")
-    consent(agreed=prepared.agreed or not items, yes=yes)
+    consent(prepared.order.limits, agreed=prepared.agreed or not items, yes=yes)
 
 
-def consent(*, agreed: bool, yes: bool) -> None:
+def consent(limits: Limits, *, agreed: bool, yes: bool) -> None:
     """A cap or --yes is consent; on a terminal a person may say so; a free endpoint never asks."""
     if yes or agreed:
         return
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         message = "this costs money, and nobody has agreed to it"
-        raise ConsentNeeded(message, hint="add --max-cost 2.00 (a cap is consent) or --yes")
+        raise ConsentNeeded(message, hint=missing(limits))
     try:
         said = typer.confirm("Spend it?", err=True)
     except typer.Abort:
@@ -60,6 +61,15 @@ def consent(*, agreed: bool, yes: bool) -> None:
     if not said:
         message = "not agreed; nothing was sent"
         raise ConsentNeeded(message)
+
+
+def missing(limits: Limits) -> str:
+    """What would be consent where there is none."""
+    if limits.max_cost is None:
+        return "add --max-cost 2.00 (a cap is consent) or --yes"
+    if limits.on_budget == "stop":
+        return "type the cap yourself (--max-cost), or add --yes"
+    return "a budget only warns, so add --yes, or let it stop (--budget with --stop-on-budget, or --max-cost instead)"
 
 
 def say_dry(desk: Desk, seen: Foreseen, row: BatchRow | None, cap: int | None, *, as_json: bool) -> None:
@@ -76,7 +86,8 @@ def _say_rest(prepared: Prepared, row: BatchRow) -> Foreseen:
         say(f"Note: {note}")
     rest = price_of_rest(row)
     if rest is not None:
-        say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done{_cap(prepared)}")
+        about = f"about {usd_short(rest)} at the price of those done{bounded(prepared.order.limits)}"
+        say(f"{counted(row.pending, 'item')} left, {about}")
     return Foreseen(row.pending, rest, notes=tuple(prepared.kept))
 
 
@@ -100,16 +111,16 @@ def _say_card(prepared: Prepared) -> Foreseen:
 
 def _say_estimate(prepared: Prepared, sample: Sample, guess: Estimate) -> None:
     price = guess.price
-    rate = f"${usd(price.input[0][1] * 10**6)} in, ${usd(price.output[0][1] * 10**6)} out per million tokens"
+    rate = f"{usd_exact(price.input[0][1] * 10**6)} in, {usd_exact(price.output[0][1] * 10**6)} out per million tokens"
     day = f", {price.day}" if price.day else ""
     items = counted(sample.items, "item")
     say(f"{items}, about {counted(guess.tokens_in, 'token')} in; price: {rate} ({price.source}{day})")
-    money = f"{usd_short(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
-    say(f"Estimate: {money}{_cap(prepared)}")
+    money = f"{usd_down(guess.low)} low, {usd_short(guess.likely)} likely, {usd_short(guess.high)} high"
+    say(f"Estimate: {money}{bounded(prepared.order.limits)}")
     if prepared.render is None and not hasattr(prepared.recipe, "calls_max"):
         say("Note: for one call an item, because the recipe does not say how many it makes (recipe.calls_max = N)")
 
 
-def _cap(prepared: Prepared) -> str:
-    cap = prepared.order.limits.max_cost
-    return "" if cap is None else f"; cap {usd_short(cap)}"
+def bounded(limits: Limits) -> str:
+    """What bounds a price, after it: '; cap $10.00'; empty where nothing does."""
+    return "" if limits.max_cost is None else f"; {cap_words(limits)}"

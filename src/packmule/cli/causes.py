@@ -12,7 +12,7 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.before import consent
+from packmule.cli.before import bounded, consent
 from packmule.cli.completing import complete_batches
 from packmule.cli.say import one_line, say, standing, tell
 from packmule.config import store_path
@@ -117,6 +117,5 @@ def agree_to_round(chosen: Chosen, quote: Quote, *, yes: bool) -> None:
     if chosen.idle:
         say(f"Note: nothing to retry by {one_line(', '.join(chosen.idle))}")
     price = "nobody knows for how much" if quote.likely is None else f"about {usd_short(quote.likely)} {quote.basis}"
-    cap = "" if quote.cap is None else f"; cap {usd_short(quote.cap)}"
-    say(f"{counted(chosen.count, 'item')} to retry, {price}{cap}")
-    consent(agreed=quote.agreed, yes=yes)
+    say(f"{counted(chosen.count, 'item')} to retry, {price}{bounded(quote.limits)}")
+    consent(quote.limits, agreed=quote.agreed, yes=yes)

@@ -12,7 +12,7 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.completing import complete_named
 from packmule.cli.reading import add_row, print_table, show_row, table_of
-from packmule.cli.say import say, tell
+from packmule.cli.say import say, state_text, tell
 from packmule.cli.steering import cancel_row
 from packmule.config import store_path
 from packmule.core.money import usd, usd_short
@@ -82,7 +82,7 @@ def show(name: Named, store: o.StoreOption = None) -> None:
         return
     assert checkpoint is not None
     facts, counts = checkpoint.packmule, checkpoint.progress
-    tell(f"{checkpoint.batch_id}  {facts.status}{f' ({facts.reason})' if facts.reason else ''}  (of its checkpoint)")
+    tell(f"{checkpoint.batch_id}  {state_text(facts.status, facts.reason)}  (of its checkpoint)")
     tell(f"  {counts.completed:,} of {counts.total:,} done, {counts.failed:,} failed, {counts.pending:,} to do")
     tell(f"  money    {usd_short(int(facts.settled_pico))} spent, {usd_short(int(facts.unknown_pico))} unknown")
     tell(f"  source   {facts.source_path or facts.source.name}")
@@ -108,7 +108,7 @@ def cancel(name: Named, store: o.StoreOption = None) -> None:
 
 def _named(name: str, store: Path | None) -> tuple[tuple[Desk, BatchRow] | None, Checkpoint | None]:
     """The batch in its store, if there is one, and the checkpoint, if a file was named."""
-    if Path(name).is_file() or Path(name).suffix == ".json":
+    if os.path.isfile(name) or Path(name).suffix == ".json":  # noqa: PTH113 - it never raises
         checkpoint = compose.read_checkpoint(Path(name), force=True)
         return compose.find_batch(checkpoint, store, os.environ), checkpoint
     desk = compose.Desk(store_path(store, os.environ), create=False)

@@ -31,6 +31,7 @@ SHOWN_STEPS = 24
 PAGES = 4
 """Of failed items, for one picture: it must not wait for a hundred thousand of them."""
 WHO = "key"
+STEERING = "pq+=-"
 
 
 class Controls:
@@ -82,6 +83,8 @@ class Controls:
         }
         for key in keys.lower():
             act = acts.get(key)
+            if self._progress is not None and self._progress.label == "stopping" and key in STEERING:
+                act = self._is_stopping
             if act is not None and self._progress is not None and self._progress.running:
                 act(self._progress)
 
@@ -103,6 +106,10 @@ class Controls:
         self._wish("stop", {"reason": "person"})
         calls = counted(progress.in_flight, "call")
         self._say(f"Stopping: {calls} finish; go on with: packmule resume {progress.batch_id}")
+
+    def _is_stopping(self, progress: Progress) -> None:
+        calls = counted(progress.in_flight, "call")
+        self._say(f"Stopping already: {calls} finish; packmule stop {progress.batch_id} --now drops them")
 
     def _detail(self, progress: Progress) -> None:
         del progress

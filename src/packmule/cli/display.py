@@ -7,6 +7,7 @@ something in them changed.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from rich.control import Control
 from rich.live import Live
 
 from packmule.cli.controls import Controls
-from packmule.cli.keys import Keys, keys_of_terminal
+from packmule.cli.keys import Keys, keys_of_terminal, restore_terminal
 from packmule.cli.say import one_line, say
 from packmule.cli.screen.detailed import compact, detailed, rows_for
 from packmule.cli.screen.errors import error_lines
@@ -40,6 +41,9 @@ LOG_STEP_S = 30.0
 LOG_SHARE = 5
 LOG_SILENCE_S = 300.0
 ROOMY = (100, 24)
+NAMES = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM")
+LEAVING = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+"""What ends a process unless it is caught. While a run catches some of them, they are the run's."""
 
 
 def mode_for(mode: Mode, console: Console) -> Mode:
@@ -67,7 +71,7 @@ class Display:
         self._controls = Controls(desk, row, self._mode)
         self._live: Live | None = None
         self._over = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last: tuple[object, ...] = ()
         self._width = self._console.width
         self._logged: tuple[float, int, str] = (-LOG_SILENCE_S, -LOG_SHARE, "")
@@ -80,23 +84,29 @@ class Display:
         if self._mode in {"quiet", "none"}:
             return self
         if self._drawn:
+            self._watch_signals()
             self._open()
-            self._watch_stops()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if signal.SIGTSTP in self._old:
+            # The last picture is not stopped in its middle.
+            signal.signal(signal.SIGTSTP, signal.SIG_IGN)
         self._over.set()
         if self._keys is not None:
             self._keys.wake()
-        if self._thread.is_alive():
-            self._thread.join()
-        for number, handler in self._old.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        with contextlib.suppress(OSError):
-            self._end()
-        if self._keys is not None:
-            self._keys.close()
+        try:
+            if self._thread.is_alive():
+                self._thread.join()
+            with contextlib.suppress(OSError):
+                self._end()
+        finally:
+            self._close_anyhow()
+            if self._keys is not None:
+                self._keys.close()
+            for number, handler in self._old.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _end(self) -> None:
         if self._mode not in {"quiet", "none"}:
@@ -111,8 +121,9 @@ class Display:
     def _open(self) -> None:
         if self._keys is not None:
             self._keys.take()
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
-        self._live.start()
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._live.start()
 
     def _close(self) -> None:
         if self._live is not None:
@@ -120,6 +131,13 @@ class Display:
             self._live = None
         if self._keys is not None:
             self._keys.give_back()
+
+    def _close_anyhow(self) -> None:
+        """Also after an ending that was cut short."""
+        if self._live is not None:
+            with contextlib.suppress(OSError):
+                self._close()
+            restore_terminal()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
@@ -181,7 +199,7 @@ class Display:
 
     def _print_when_due(self, progress: Progress) -> None:
         at_s, share, label = self._logged
-        now = 100 * progress.done // progress.total if progress.total else 100
+        now = int(progress.share)
         silent_s = self._elapsed_s - at_s
         if (
             progress.label != label
@@ -191,20 +209,23 @@ class Display:
             self._print(progress)
 
     def _print(self, progress: Progress) -> None:
-        share = 100 * progress.done // progress.total if progress.total else 100
-        self._logged = (self._elapsed_s, share, progress.label)
+        self._logged = (self._elapsed_s, int(progress.share), progress.label)
         text = block(progress)
         if self._last != (text,):
             # The end of a short run may have been said a moment before.
             self._last = (text,)
             say(text)
 
-    def _watch_stops(self) -> None:
-        """Ctrl+Z gives the terminal back before the process stops; going on takes it again."""
+    def _watch_signals(self) -> None:
+        """No signal that stops or ends the process leaves the terminal as a picture needs it."""
         if threading.current_thread() is threading.main_thread():
             self._old[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._on_stop)
+            for number in LEAVING:
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    self._old[number] = signal.signal(number, _on_leave)
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl+Z gives the terminal back before the process stops; going on takes it again."""
         del number, frame
         with self._lock:
             self._close()
@@ -213,3 +234,11 @@ class Display:
             # Here again after SIGCONT.
             self._last = ()
             self._open()
+
+
+def _on_leave(number: int, frame: FrameType | None) -> None:
+    """Give the terminal back, then do what the signal does by itself: what is on disk is whole at any time."""
+    del frame
+    restore_terminal()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

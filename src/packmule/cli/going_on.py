@@ -12,11 +12,12 @@ from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument, agree_to_round, say_nothing_chosen
 from packmule.cli.completing import complete_batches, complete_models
+from packmule.cli.detached import begin_detached, in_background
 from packmule.cli.run import drive, end_over
-from packmule.cli.say import one_line, say, standing, tell, when
+from packmule.cli.say import hush, one_line, say, standing, tell, when
 from packmule.config import limits_of, store_path
 from packmule.core.batch import Round
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_exact, usd_short
 from packmule.core.words import counted
 
 WHO = "command line"
@@ -47,6 +48,7 @@ def resume(
     outage_limit: o.OutageLimit = None,
     on_unknown: o.OnUnknown = None,
     checkpoint: o.CheckpointOption = None,
+    detach: o.DetachOption = False,
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
     store: o.StoreOption = None,
@@ -55,12 +57,17 @@ def resume(
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Go on with an unfinished batch, as it was ordered; limits given here replace the old ones."""
+    if detach and in_background():
+        detach, as_json, progress = False, False, "log"
     given = dict(locals())
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch, unfinished=True)
+    hush(progress)
     if row.state in compose.OVER:
-        say(f"{row.id} is {row.state}: {standing(row)}")
         end_over(desk, row, as_json=as_json)
+    if detach:
+        begin_detached(desk, as_json=as_json)
+        return
     say(f"resuming {row.id}: {standing(row)}")
     again = compose.Again(limits_of(row.limits, given), recipe, output, sim_scenario, take_over)
     keeper = compose.Keeper(checkpoint) if checkpoint is not None else None
@@ -109,7 +116,10 @@ def retry(
     if chosen.count == 0:
         say_nothing_chosen(desk, row, only)
         return
-    agree_to_round(chosen, compose.quoted(desk, row, again, settings, chosen), yes=yes)
+    quote = compose.quoted(desk, row, again, settings, chosen)
+    if yes or quote.agreed:
+        hush(progress)
+    agree_to_round(chosen, quote, yes=yes)
     session, count = compose.retry(desk, row, again, WHO, settings, chosen)
     if count == 0:
         say_nothing_chosen(desk, desk.now(row), only)
@@ -135,7 +145,7 @@ def unknown(
         return
     for attempt in attempts:
         call = f"call {attempt.number + 1}, attempt {attempt.nth + 1}"
-        worst = f"at most ${usd(attempt.worst)}"
+        worst = f"at most {usd_exact(attempt.worst)}"
         reason = f"{attempt.fault}: {attempt.message}"
         cells = one_line(attempt.key), call, attempt.model, when(attempt.started_at), worst, one_line(reason)
         tell("\t".join(cells))

@@ -11,10 +11,12 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
-from packmule.cli.say import say, say_error
+from packmule.cli.say import say_anyhow, say_error
+from packmule.cli.whole import Whole
 from packmule.errors import PackmuleError, UsageError
 
 INTERRUPTED = 130
@@ -69,6 +71,9 @@ def guarded() -> int:
 def _run() -> int:
     from packmule.cli.app import app  # noqa: PLC0415 - lazy on purpose
 
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        # `main` had it so while we were loaded.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for word in sys.argv[1:]:
         if any("\ud800" <= char <= "\udfff" for char in word):
             message = f"{word!a} holds bytes that are not UTF-8 text"
@@ -98,7 +103,7 @@ def _refuse_words(error: typer.TyperException) -> int:
     """What the parser did not understand, said as every other refusal."""
     said = error.format_message()
     if said.startswith(HELP):
-        say(said)
+        say_anyhow(said)
         return UsageError.exit_code
     path = getattr(getattr(error, "ctx", None), "command_path", "packmule")
     return _refuse(UsageError(said[0].lower() + said[1:], hint=f"{path} --help shows what there is"))
@@ -117,12 +122,24 @@ def _interrupted() -> int:
 def _open_streams() -> None:
     """A stream that was closed before we began is nothing to read and nowhere to write, not an error."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the process's life
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that this stream cannot write is shown in escapes.
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = _whole(sys.stdout) if sys.stdout else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    # Without a buffer, as nothing that failed is to be tried again at the end.
+    sys.stderr = _whole(sys.stderr, raw=True) if sys.stderr else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+
+
+def _whole(stream: TextIO, *, raw: bool = False) -> TextIO:
+    """The same stream, but what it takes only a part of arrives, and a name it cannot write is shown in escapes."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    raw = raw or stream.write_through
+    file = Whole(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        file if raw else io.BufferedWriter(file),
+        stream.encoding,
+        "backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=raw,
+    )
 
 
 def die_by(number: int) -> None:

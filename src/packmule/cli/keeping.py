@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packmule import compose
-from packmule.cli.say import say
+from packmule.cli.say import say, say_anyhow
 from packmule.cli.settled import current
 from packmule.core.rows import BatchRow
 from packmule.errors import UsageError
@@ -63,7 +63,7 @@ def say_kept(keeper: Keeper | None, row: BatchRow) -> None:
     if keeper is None:
         return
     if keeper.trouble:
-        say(f"The checkpoint {keeper.shown} is not up to date: {keeper.trouble}")
+        say_anyhow(f"The checkpoint {keeper.shown} is not up to date: {keeper.trouble}")
     elif row.pending:
         say(f"Or from its checkpoint: packmule run --resume {keeper.shown}")
     else:

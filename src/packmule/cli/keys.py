@@ -16,6 +16,9 @@ import tty
 from collections.abc import Iterator
 
 Attributes = list[int | list[bytes | int]]
+SCREEN = 2
+SCREEN_PATIENCE_S = 1.0
+SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 class Keys:
@@ -31,17 +34,20 @@ class Keys:
     def take(self) -> None:
         """Keys come at once and are not echoed."""
         if not self._taken and in_foreground(self._fd):
-            tty.setcbreak(self._fd, termios.TCSADRAIN)
+            # At once, and not after what is still to be shown: a slow screen would make us wait, and a signal fail.
+            tty.setcbreak(self._fd, termios.TCSANOW)
             self._taken = True
-            atexit.register(self.give_back)
+            _given_out.append(self)
+            atexit.register(restore_terminal)
 
     def give_back(self) -> None:
         """The terminal as it was."""
         if self._taken:
             self._taken = False
             with contextlib.suppress(OSError, termios.error):
-                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
-            atexit.unregister(self.give_back)
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+            _given_out.remove(self)
+            atexit.unregister(restore_terminal)
 
     def wait(self, timeout_s: float) -> str:
         """Keys pressed within `timeout_s`; returns early when `wake` is called."""
@@ -70,6 +76,21 @@ class Keys:
         for fd in (self._wake, self._waker, *([self._fd] if self._ours else [])):
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+_given_out: list[Keys] = []
+
+
+def restore_terminal() -> None:
+    """The terminal as it was and its cursor shown, at once and from anywhere, a signal handler too.
+
+    Past every buffer, which may be in use, and without waiting long for a screen that takes nothing.
+    """
+    for keys in _given_out[:]:
+        keys.give_back()
+    with contextlib.suppress(OSError):
+        if os.isatty(SCREEN) and select.select([], [SCREEN], [], SCREEN_PATIENCE_S)[1]:
+            os.write(SCREEN, SHOW_CURSOR)
 
 
 def in_foreground(fd: int) -> bool:
@@ -104,7 +125,5 @@ def kept_terminal() -> Iterator[None]:
     finally:
         if fd is not None and before is not None:
             with contextlib.suppress(OSError, termios.error):
-                termios.tcsetattr(fd, termios.TCSADRAIN, before)
-            if sys.stderr.isatty():
-                sys.stderr.write("\x1b[?25h\n")
-                sys.stderr.flush()
+                termios.tcsetattr(fd, termios.TCSANOW, before)
+            restore_terminal()

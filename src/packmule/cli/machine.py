@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from packmule import compose
+from packmule.cli.whole import Whole
 from packmule.core.rows import BatchRow
 from packmule.errors import PackmuleError
 from packmule.views.estimate import Foreseen
@@ -35,7 +36,7 @@ class Records:
 
     def __init__(self) -> None:
         sys.stdout.flush()
-        self._fd = os.dup(1)
+        self._out = Whole(os.dup(1), "wb", closefd=False)
         os.dup2(2, 1)
         self._lock = threading.Lock()
 
@@ -43,7 +44,7 @@ class Records:
         """One line, whole."""
         with self._lock, contextlib.suppress(BrokenPipeError):
             # Whoever read the records may have left: the run goes on.
-            os.write(self._fd, msgspec.json.encode(value) + b"\n")
+            self._out.write(msgspec.json.encode(value) + b"\n")
 
 
 _records: list[Records] = []

@@ -37,13 +37,18 @@ OutOption = Annotated[
 ]
 ProgressOption = Annotated[
     Literal["auto", "detailed", "compact", "log", "quiet", "none"],
-    typer.Option("--progress", help="How the run is shown; quiet: only its end, none: nothing (auto)."),
+    typer.Option(
+        "--progress", help="How the run is shown; quiet: only its last line, none: nothing; errors always (auto)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Standard output holds records for programs, one a line.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree to spend without being asked.")]
 PilotOption = Annotated[
     int | None,
     typer.Option("--pilot", min=1, help="Ask so many items first, show cost and answers, and ask before the rest."),
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Begin in the background, say which batch it is, and return.")
 ]
 TakeOverOption = Annotated[bool, typer.Option("--take-over", help="Take the batch from a runner that hangs.")]
 SimOption = Annotated[Path | None, typer.Option("--sim-scenario", help="Scenario file for sim/ models.")]

@@ -8,14 +8,16 @@ What the pilot paid for is part of the batch. Declined or killed, the same comma
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
-from packmule.cli.say import one_line, say
+from packmule.cli.before import missing
+from packmule.cli.say import one_line, say, say_anyhow
 from packmule.core.batch import Limits, cap_of
-from packmule.core.money import usd_short
+from packmule.core.money import usd_down, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
@@ -49,18 +51,20 @@ class Pilot:
 
     def goes_on(self, desk: Desk, row: BatchRow) -> bool:
         """Show what was measured; may the rest be asked?"""
+        asks = not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
         measured = desk.measured(row)
         if measured is not None:
-            _say(measured, desk.causes(row).groups[:CAUSES], desk.outputs(row, OUTPUTS))
+            _say(say_anyhow if asks else say, measured, desk.causes(row).groups[:CAUSES], desk.outputs(row, OUTPUTS))
         rest = counted(row.pending, "item")
         price = f", about {usd_short(measured.rest)}" if measured is not None else ""
         if self.yes:
             return True
-        if sys.stdin.isatty() and sys.stderr.isatty():
+        if asks:
             return _confirm(f"Go on with the other {row.pending:,}{price}?")
         if cap_of(row.limits) is not None:
             return True
-        say(f"Nobody has agreed to the other {rest}{price}: add --max-cost or --yes, or go on with the line below.")
+        how = missing(row.limits)
+        say_anyhow(f"Nobody has agreed to the other {rest}{price}: {how}, or go on with the line below.")
         return False
 
 
@@ -81,12 +85,14 @@ def say_pilot(count: int, total: int) -> None:
     say(f"Pilot: {counted(count, 'item')} first, from short to long, out of {total:,}")
 
 
-def _say(measured: Measured, causes: list[Cause], outputs: list[tuple[str, str]]) -> None:
+def _say(say: Callable[[str], None], measured: Measured, causes: list[Cause], outputs: list[tuple[str, str]]) -> None:
     failed = f", {counted(measured.failed, 'failure')}" if measured.failed else ", no failures"
     say(f"Measured on {counted(measured.items, 'item')}: {usd_short(measured.per_item)} an item{failed}")
-    low, high = usd_short(measured.low), usd_short(measured.high)
-    span = f" ({low}-{high})" if low != high else ""
-    say(f"  in all   about {usd_short(measured.likely)}{span} for {measured.left:,} more")
+    lost = f", {usd_short(measured.unknown)} unknown" if measured.unknown else ""
+    say(f"  so far   {usd_short(measured.spent)} spent{lost}")
+    say(f"  the rest about {usd_short(measured.rest)} for {measured.left:,} more")
+    span = f" ({usd_down(measured.low)}-{usd_short(measured.high)})" if measured.low < measured.high else ""
+    say(f"  in all   about {usd_short(measured.likely)}{span}")
     say(f"  latency  p50 {short(measured.p50_s)}, p95 {short(measured.p95_s)}")
     for cause in causes:
         say(f"  failed   {cause.count:,} x {cause.name}: {one_line(cause.shown)}")

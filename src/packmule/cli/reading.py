@@ -11,13 +11,14 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.causes import BatchArgument
-from packmule.cli.say import one_line, say, standing, tell, when
+from packmule.cli.say import one_line, say, standing, state_text, tell, when
 from packmule.config import store_path
-from packmule.core.money import usd, usd_short
+from packmule.core.batch import cap_words
+from packmule.core.money import usd, usd_exact, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
-from packmule.views.events import event_text
+from packmule.views.events import event_name, event_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ def list_(as_json: o.JsonOption = False, store: o.StoreOption = None) -> None:
     table = table_of("batch", "state", "done", "failed", "spent", "model", "source", "created")
     table.columns[0].no_wrap = True
     for row in rows:
-        state = f"{desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
+        state = state_text(desk.state(row), row.reason)
         failed = f"{row.failed + row.blocked:,}"
         models = ", ".join(row.spec.models) or row.spec.recipe
         done = f"{row.completed:,}/{row.total:,}"
@@ -65,12 +66,12 @@ def show(batch: BatchArgument = None, store: o.StoreOption = None) -> None:
 
 def show_row(desk: compose.Desk, row: BatchRow) -> None:
     """The lines of `show`."""
-    tell(f"{row.id}  {desk.state(row)}{f' ({row.reason})' if row.reason else ''}")
+    tell(f"{row.id}  {state_text(desk.state(row), row.reason)}")
     tell(f"  {standing(row)}")
     tell(f"  source   {one_line(row.source.name)}")
     tell(f"  model    {', '.join(row.spec.models) or '(chosen by the recipe)'}")
-    cap = row.limits.max_cost
-    tell(f"  money    {usd(row.settled)} settled, {usd(row.unknown)} unknown, {usd(row.held)} held, cap {_cap(cap)}")
+    money = ", ".join(f"{usd_exact(getattr(row, name))} {name}" for name in ("settled", "unknown", "held"))
+    tell(f"  money    {money}; {cap_words(row.limits)}")
     tell(f"  tokens   {row.tokens_in:,} in, {row.tokens_out:,} out, {counted(row.attempts, 'attempt')}")
     tell(f"  results  {row.out_dir or '(none yet)'}")
     tell(f"  command  {row.command}")
@@ -79,7 +80,7 @@ def show_row(desk: compose.Desk, row: BatchRow) -> None:
     for reason, count in desk.failures(row):
         tell(f"  failed   {count:,} x {one_line(reason)}")
     for _, at, kind, data in desk.events(row)[-EVENTS_SHOWN:]:
-        tell(one_line(f"  {when(at)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip()))
+        tell(one_line(f"  {when(at)}  {event_name(kind)}  {event_text(kind, data)}".rstrip()))
 
 
 def export(
@@ -105,10 +106,6 @@ def prices(model: Annotated[str, typer.Argument(help="A model, or the beginning 
     for name, into, out, source, day in known:
         add_row(table, name, usd(into), usd(out), source, day)
     print_table(table)
-
-
-def _cap(cap: int | None) -> str:
-    return "none" if cap is None else usd(cap)
 
 
 def table_of(*columns: str) -> Table:

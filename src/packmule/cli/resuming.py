@@ -10,7 +10,7 @@ from packmule import compose
 from packmule.cli.before import agree, say_dry
 from packmule.cli.budget import spelling
 from packmule.cli.run import drive, end_over
-from packmule.cli.say import say, standing
+from packmule.cli.say import hush, say, standing
 from packmule.config import CONSENT, Order, limits_of, store_path
 from packmule.core.batch import Limits
 from packmule.core.money import usd_short
@@ -30,13 +30,16 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
     keeper = compose.Keeper(path, resume=True, force=given["force"])
     checkpoint = keeper.before
     assert checkpoint is not None
-    _refuse_cancelled(path, checkpoint.batch_id, checkpoint.packmule.status)
+    if checkpoint.packmule.status == "cancelled":
+        message = f"{path}: {checkpoint.batch_id} is cancelled"
+        raise UsageError(message, hint="begin another batch without --resume")
     compose.check_typed(path, checkpoint, order, os.environ)
     note = compose.check_source(path, checkpoint, order.items, force=given["force"])
     if note:
         say(f"Note: {note}")
     found = compose.find_batch(checkpoint, given["store"], os.environ)
     if found is None:
+        compose.refuse_said_price(checkpoint, order.limits, path)
         old, plain = checkpoint.packmule.limits, Limits()
         order.limits = limits_of(old, given, spelling(given))
         order.unspoken = frozenset(n for n in CONSENT if getattr(old, n) != getattr(plain, n) and not given[n])
@@ -44,12 +47,10 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         return
     desk, row = found
     if row.state in compose.OVER:
-        say(f"{row.id} is {row.state}: {standing(row)}")
         keeper.of(desk, row)
-        _refuse_cancelled(path, row.id, row.state)
-        if row.failed or row.blocked:
-            say(f"Ask the failed ones again: packmule retry {row.id}")
         end_over(desk, row, as_json=given["as_json"])
+    if not order.dry_run:
+        hush(given["progress"])
     say(f"resuming {row.id} from {path}: {standing(row)}")
     limits = limits_of(row.limits, given, spelling(given))
     if order.dry_run:
@@ -64,12 +65,6 @@ def go_on(path: Path, order: Order, given: dict[str, Any]) -> None:
         as_json=given["as_json"],
         keeper=keeper,
     )
-
-
-def _refuse_cancelled(path: Path, batch_id: str, state: str) -> None:
-    if state == "cancelled":
-        message = f"{path}: {batch_id} is cancelled"
-        raise UsageError(message, hint="begin another batch without --resume")
 
 
 def _check_words(path: Path, given: dict[str, Any]) -> None:
@@ -91,14 +86,16 @@ def _carry_over(path: Path, keeper: Keeper, checkpoint: Checkpoint, order: Order
     facts, counts = checkpoint.packmule, checkpoint.progress
     desk = compose.Desk(store_path(given["store"], os.environ))
     plan = compose.carried(path, checkpoint, order, desk)
+    if (given["yes"] or plan.prepared.agreed) and not order.dry_run:
+        hush(given["progress"])
     spent = f"{usd_short(int(facts.settled_pico))} spent, {usd_short(int(facts.unknown_pico))} unknown"
     say(f"{checkpoint.batch_id} is in no store here ({facts.store}): a new batch takes over what {path} holds")
-    say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(counts.pending, 'item')} left")
+    say(f"{counts.completed:,} done and {counts.failed:,} failed, {spent}; {counted(plan.left, 'item')} left")
     if plan.rest > 1:
         say(f"About {usd_short(plan.rest)} for the rest at the price of those done")
     if order.dry_run:
-        seen = Foreseen(counts.pending, plan.rest if plan.rest > 1 else None)
+        seen = Foreseen(plan.left, plan.rest if plan.rest > 1 else None)
         say_dry(desk, seen, None, order.limits.max_cost, as_json=given["as_json"])
         return
-    agree(plan.prepared, counts.pending, yes=given["yes"])
+    agree(plan.prepared, plan.left, yes=given["yes"])
     drive(desk, plan.begin(desk), mode=given["progress"], as_json=given["as_json"], keeper=keeper)

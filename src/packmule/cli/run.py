@@ -7,7 +7,7 @@ import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,11 +16,11 @@ from packmule.cli import options as o
 from packmule.cli.before import agree, announce, say_dry
 from packmule.cli.budget import bounded, spelling
 from packmule.cli.completing import complete_models
-from packmule.cli.detached import begin_detached
+from packmule.cli.detached import begin_detached, in_background
 from packmule.cli.guard import Signalled
 from packmule.cli.keeping import keeper_at, keeping, refuse_other, say_kept, usual_keeper
 from packmule.cli.pilot import ASKED_TWICE, Pilot, check_detached, say_pilot
-from packmule.cli.say import one_line, say, say_error, standing, tell
+from packmule.cli.say import hush, one_line, say, say_error, say_last, standing, tell
 from packmule.cli.settled import refuse_untyped_address, settled, shown, typed_cap, unspoken, without_settings
 from packmule.cli.steer import Signals
 from packmule.config import Order, limits_of, store_path
@@ -112,9 +112,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew even if there is an unfinished batch.")] = False,
     pilot: o.PilotOption = None,
     yes: o.YesOption = False,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Begin in the background, say which batch it is, and return.")
-    ] = False,
+    detach: o.DetachOption = False,
     as_json: o.JsonOption = False,
     take_over: o.TakeOverOption = False,
     output: o.OutOption = None,
@@ -123,8 +121,9 @@ def run(
     sim_scenario: o.SimOption = None,
 ) -> None:
     """Ask a model about every row of a file. The same command goes on where it stopped."""
-    given = dict(locals())
-    untyped = settled(ctx)
+    if detach and in_background():
+        detach, yes, as_json, progress = False, True, False, "log"
+    given, untyped = dict(locals()), settled(ctx)
     if budget is not None:
         given, untyped = typed_cap(given, untyped)
     given = bounded(given)
@@ -159,6 +158,9 @@ def run(
 
         go_on(resume_from, order, given)
         return
+    if force:
+        message = "--force goes on from a checkpoint, and none is named"
+        raise UsageError(message, hint="name it with --resume FILE; --fresh begins anew")
     if source is None:
         message = "no input is named"
         raise UsageError(message, hint="packmule run FILE --prompt ..., or packmule run --resume CHECKPOINT")
@@ -167,6 +169,8 @@ def run(
     desk = compose.Desk(store_path(store, os.environ))
     refuse_other(keeper, desk)
     prepared = compose.prepare(order, desk.store, os.environ)
+    if not dry_run and (yes or prepared.agreed or prepared.action == "finished"):
+        hush(progress)
     if prepared.action == "finished" and not dry_run:
         _say_finished(desk, prepared, keeper, as_json=as_json)
     seen = announce(prepared)
@@ -181,7 +185,7 @@ def run(
         if keeper is not None:
             # The child keeps it.
             keeper.close()
-        begin_detached(desk, prepared, as_json=as_json)
+        begin_detached(desk, source, as_json=as_json)
         return
     session = compose.begin(prepared, desk.store, "command line")
     first = Pilot(pilot, yes) if pilot is not None else None
@@ -198,6 +202,7 @@ def drive(
     keeper: Keeper | None = None,
 ) -> None:
     """Run a session to its end, write the results, exit with its code."""
+    hush(mode)
     if session.lost:
         say(f"{counted(session.lost, 'attempt')} on the way when the last run ended: counted as unknown")
     _say_edited(changed=session.recipe_changed)
@@ -256,8 +261,8 @@ def _drive_once(desk: Desk, session: Session, mode: Mode, only: list[int] | None
     """Until nothing is left to do; no other item than `only` begins."""
     from packmule.cli.display import Display  # noqa: PLC0415 - Rich's live picture is not for --help
 
-    signals = Signals(session)
     with Display(desk, session.row, mode, **shown()):
+        signals = Signals(session)
         return _on_loop(session, signals, only), signals.number
 
 
@@ -293,7 +298,7 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None, *, as_j
     folder = compose.folder_of(row, prepared.order.out_dir)
     compose.check_folder(folder)
     desk.write_results(row, folder)
-    say(f"{row.id} is finished: {standing(row)}. --fresh begins anew.")
+    say_last(f"{row.id} is finished: {standing(row)}. --fresh begins anew.")
     _say_edited(changed=compose.recipe_changed(row, prepared.recipe))
     if changes(row.limits, prepared.order.limits):
         say("Note: limits given now change nothing about a finished batch")
@@ -301,16 +306,26 @@ def _say_finished(desk: Desk, prepared: Prepared, keeper: Keeper | None, *, as_j
     tell(str(folder / "results.jsonl"))
     if row.failed or row.blocked:
         _say_retry(row)
-    end_over(desk, row, folder, as_json=as_json)
+    _leave(desk, row, folder, as_json=as_json)
 
 
-def end_over(desk: Desk, row: BatchRow, folder: Path | None = None, *, as_json: bool) -> None:
-    """Leave with the code of a batch that was over before this command; for programs with its last record."""
-    there = folder or (Path(row.out_dir) if row.out_dir else None)
+def end_over(desk: Desk, row: BatchRow, *, as_json: bool) -> NoReturn:
+    """Nothing is left to go on with: say so, and end as the batch did. Raises UsageError for a cancelled one."""
+    if row.state == "cancelled":
+        message = f"{row.id} is cancelled, so it does not go on: {standing(row)}"
+        raise UsageError(message, hint=f"the same command begins another batch: {row.command}")
+    say_last(f"{row.id} is {row.state}: {standing(row)}")
+    if row.failed or row.blocked:
+        _say_retry(row)
+    _leave(desk, row, Path(row.out_dir) if row.out_dir else None, as_json=as_json)
+
+
+def _leave(desk: Desk, row: BatchRow, folder: Path | None, *, as_json: bool) -> NoReturn:
+    """With the code of a batch that was over before this command; for programs with its last record."""
     if as_json:
         from packmule.cli.machine import write_done  # noqa: PLC0415 - only with --json
 
-        write_done(desk, row, there, code_of(row))
+        write_done(desk, row, folder, code_of(row))
     raise typer.Exit(code_of(row))
 
 
@@ -329,7 +344,7 @@ def _say_retry(row: BatchRow) -> None:
 def _say_end(outcome: Outcome, desk: Desk) -> None:
     row, ending = outcome.row, outcome.ending
     words = {"done": "finished", "person": "stopped"}.get(ending.reason, f"stopped ({ending.reason})")
-    say(f"{row.id} {words}: {standing(row)}")
+    say_last(f"{row.id} {words}: {standing(row)}")
     if ending.detail and ending.reason != "person":
         say_error(ending.detail, "")
     if row.spec.models and all(compose.is_simulated(model, row.spec.base_url) for model in row.spec.models):

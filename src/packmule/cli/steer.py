@@ -9,7 +9,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from packmule.cli.say import say
+from packmule.cli.keys import restore_terminal
+from packmule.cli.say import say_anyhow
 from packmule.core.words import counted
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Signals:
         self.number: int | None = None
         self._count = 0
         self._session = session
+        self._before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def watch(self) -> None:
         """Take the signals over, on the running loop."""
@@ -35,9 +37,9 @@ class Signals:
             loop.add_signal_handler(number, self._on, int(number))
 
     def release(self) -> None:
-        """Give the signals back once the loop is closed: what catches them then is nobody."""
-        for number in SIGNALS:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        """Give the signals back once the loop is closed, to whoever had them before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _on(self, number: int) -> None:
         self._count += 1
@@ -48,10 +50,11 @@ class Signals:
             again = "Ctrl+C again" if number == signal.SIGINT else "Another signal"
             grace = f"(<= {self._session.grace_s:.0f} s)"
             said = f"Finishing {calls} {grace}. {again} drops them (they may still be billed)."
-            say(f"\n{said if flying else 'Stopping; no call is on its way.'}")
+            say_anyhow(f"\n{said if flying else 'Stopping; no call is on its way.'}")
             self._session.stop(f"signal {signal.Signals(number).name}")
         elif self._count == 2:  # noqa: PLR2004 - the second time
-            say(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")
+            say_anyhow(f"\nDropping {counted(flying, 'call')}; what they may cost is counted as unknown.")
             self._session.drop()
         else:
+            restore_terminal()
             os._exit(128 + number)

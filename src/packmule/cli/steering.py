@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from packmule import compose
 from packmule.cli import options as o
 from packmule.cli.completing import complete_batches
-from packmule.cli.say import one_line, say, standing
+from packmule.cli.say import one_line, say, standing, state_text
 from packmule.config import limits_of, store_path
 from packmule.core.batch import changes
 from packmule.core.rows import BatchRow
@@ -72,8 +73,25 @@ def cancel_row(desk: compose.Desk, row: BatchRow) -> bool:
         _ask(desk, row, "cancel", {})
         say(f"{row.id} is being cancelled; calls on their way finish")
         return True
-    say(f"{row.id} is cancelled: {standing(desk.cancel(row))}")
+    row = _cancel_jobs(desk, row) if row.held else desk.cancel(row)
+    say(f"{row.id} is cancelled: {standing(row)}")
     return False
+
+
+def _cancel_jobs(desk: compose.Desk, row: BatchRow) -> BatchRow:
+    """Its calls lie in jobs of a provider: end them, and wait for the word on what was done and is billed."""
+    import asyncio  # noqa: PLC0415 - a seventh of what --help takes
+
+    say(f"{row.id} has jobs at its provider; they are being cancelled, and what they did is fetched")
+    session = compose.resume(desk, row, compose.Again(row.limits), WHO)
+    with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
+        loop = runner.get_loop()
+        ending = runner.run(session.drive(on_ready=lambda: _soon(loop, session.cancel)))
+    return session.finish(ending).row
+
+
+def _soon(loop: Any, call: Callable[[], None]) -> None:  # noqa: ANN401 - asyncio is imported when needed
+    loop.call_soon(call)
 
 
 def set_(
@@ -114,7 +132,7 @@ def _running(batch: str | None, store: Any) -> tuple[compose.Desk, BatchRow]:  #
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch) if batch is not None else desk.running()
     if not desk.alive(row):
-        message = f"{row.id} is not running: {desk.state(row)}{f' ({row.reason})' if row.reason else ''}"
+        message = f"{row.id} is not running: {state_text(desk.state(row), row.reason)}"
         hint = "" if row.state in compose.OVER else f"packmule resume {row.id} goes on with it"
         raise UsageError(message, hint=hint)
     return desk, row

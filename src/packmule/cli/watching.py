@@ -9,14 +9,15 @@ import typer
 
 from packmule import compose
 from packmule.cli import options as o
-from packmule.cli.say import one_line, say, standing, tell, when
+from packmule.cli.say import hush, one_line, say, say_last, standing, state_text, tell, when
 from packmule.cli.settled import shown
 from packmule.cli.steering import BatchArgument
 from packmule.config import store_path
 from packmule.core.endings import code_of
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
-from packmule.views.events import event_text
+from packmule.views.events import event_name, event_text
+from packmule.views.progress import Progress
 from packmule.views.wording import block, money
 
 TIMED_OUT = 124
@@ -29,6 +30,7 @@ def watch(batch: BatchArgument = None, progress: o.ProgressOption = "auto", stor
 
     desk = compose.Desk(store_path(store, os.environ), create=False)
     row = desk.find(batch) if batch is not None else desk.running()
+    hush(progress)
     try:
         with Display(desk, row, progress, **shown()):
             desk.wait(row, None, LOOK_S)
@@ -36,7 +38,7 @@ def watch(batch: BatchArgument = None, progress: o.ProgressOption = "auto", stor
         say(f"{row.id} goes on; watch it again with: packmule watch {row.id}")
         return
     row = desk.now(row)
-    say(f"{row.id} {desk.state(row)}: {standing(row)}")
+    say_last(f"{row.id} {desk.state(row)}: {standing(row)}")
     raise typer.Exit(code_of(row))
 
 
@@ -69,10 +71,10 @@ def status(batch: BatchArgument = None, as_json: o.JsonOption = False, store: o.
 
         records().write(record("progress", progress.at, **progress_record(progress)))
         return
-    tell(f"{row.id}  {progress.label}{f' ({row.reason})' if row.reason else ''}  {one_line(progress.name)}")
+    tell(f"{row.id}  {state_text(progress.label, row.reason)}  {one_line(progress.name)}")
     tell("\n".join(f"  {line}" for line in block(progress).splitlines()))
     tell(f"  {' | '.join(money(progress))}")
-    for line in _next(row, running=progress.running):
+    for line in _next(row, progress):
         tell(f"  {line}")
 
 
@@ -89,15 +91,18 @@ def logs(
         over = desk.wait(row, 0, LOOK_S)
         for id_, at, kind, data in desk.events(row, after):
             after = id_
-            tell(one_line(f"{when(at, seconds=True)}  {kind.replace('_', ' ')}  {event_text(kind, data)}".rstrip()))
+            tell(one_line(f"{when(at, seconds=True)}  {event_name(kind)}  {event_text(kind, data)}".rstrip()))
         if over or not follow:
             return
         desk.wait(row, 1.0, LOOK_S)
 
 
-def _next(row: BatchRow, *, running: bool) -> list[str]:
+def _next(row: BatchRow, progress: Progress) -> list[str]:
     """What a person may want to type now."""
-    if running:
+    if progress.label == "stopping":
+        calls = counted(progress.in_flight, "call")
+        return [f"packmule watch {row.id}", f"{calls} finish; drop them instead: packmule stop {row.id} --now"]
+    if progress.running:
         other = "unpause" if row.state == "paused" else "pause"
         return [f"packmule watch {row.id}", f"packmule {other} {row.id}", f"packmule stop {row.id}"]
     lines = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from packmule.compose.background import Background
-    from packmule.compose.checkpoint import Keeper, cancel_file
+    from packmule.compose.checkpoint import Keeper, cancel_file, read_checkpoint
     from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
     from packmule.compose.from_file import carried, check_source, check_typed, find_batch, resume_file
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from packmule.compose.simulate import serve_sim
     from packmule.compose.sliced import Given, Sliced, empty_state, keep_document
     from packmule.compose.slices import as_citations, saved_results
+    from packmule.compose.trust import refuse_said_price
     from packmule.exports import ResultRecord
-    from packmule.exports.checkpoint import Checkpoint, read_checkpoint
+    from packmule.exports.checkpoint import Checkpoint
 
 _PLACES = {
     "background": ("Background",),
@@ -45,6 +46,7 @@ _PLACES = {
     "simulate": ("serve_sim",),
     "sliced": ("Given", "Sliced", "empty_state", "keep_document"),
     "slices": ("as_citations", "saved_results"),
+    "trust": ("refuse_said_price",),
 }
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
 
@@ -89,6 +91,7 @@ __all__ = [
     "quoted",
     "read_checkpoint",
     "recipe_changed",
+    "refuse_said_price",
     "resume",
     "resume_file",
     "retry",

@@ -75,7 +75,7 @@ def _extracting(
         raise UsageError(message, hint="give one like --schema invoice.py:Invoice, or a JSON Schema file")
     native = all(parts.endpoint(model).reads_pdf for model in models)
     extract = Extract(schema, prompt, cited=name == EXTRACT_CITED, native=native)
-    return Asking(name, extract.recipe(retries_invalid), extract.prompt, ["path"])
+    return Asking(name, extract.recipe(retries_invalid), extract.preview, ["path"])
 
 
 def _given(recipe: str | Callable[..., Any]) -> tuple[str, Recipe]:

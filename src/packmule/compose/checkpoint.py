@@ -7,27 +7,34 @@ it, so that two runs never keep one file.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 from msgspec.structs import replace
 
+from packmule.checks import load_schema
 from packmule.compose.desk import OVER, Desk
-from packmule.core.batch import OWN_RECIPES
+from packmule.config import Order, check_order, checked_limits
+from packmule.core.batch import OWN_RECIPES, Spec
 from packmule.core.money import usd
 from packmule.core.rows import BatchRow
 from packmule.engine.clock import RealClock
 from packmule.errors import LeaseHeld, PackmuleError, UsageError
+from packmule.exports import checkpoint as files
 from packmule.exports.atomic import translated
 from packmule.exports.checkpoint import (
+    ANCESTORS_MAX,
     VERSION,
     Checkpoint,
     Config,
     Counts,
     Facts,
     Failed,
-    read_checkpoint,
+    damaged,
     utc_text,
     write_checkpoint,
 )
@@ -50,8 +57,8 @@ class Keeper:
     """
 
     def __init__(self, path: Path, *, resume: bool = False, force: bool = False, save_s: float = SAVE_S) -> None:
-        self.path, self.shown, self.resumed = path.resolve(), path, resume
-        if resume or path.exists():
+        self.path, self.shown, self.resumed = Path(os.path.realpath(path)), path, resume
+        if resume or os.path.lexists(path):
             # Looked at before anything is left beside it.
             _read(path, resume=resume, force=force)
         self.trouble = ""
@@ -144,7 +151,7 @@ def checkpoint_of(desk: Desk, row: BatchRow, now_us: int, paused_us: int | None,
     models = row.spec.models
     return Checkpoint(
         batch_id=row.id,
-        created_at=utc_text(row.created_at) or "",
+        created_at=datetime.fromtimestamp(row.created_at // 10**6, UTC),
         paused_at=utc_text(paused_us),
         config=Config(row.source.name, counts.total, models[0].partition("/")[0] if models else None),
         progress=counts,
@@ -181,21 +188,61 @@ def facts_of(desk: Desk, row: BatchRow, now_us: int, before: Facts | None) -> Fa
         skipped=row.skipped,
         blocked=row.blocked,
         cancelled=row.cancelled,
+        ancestors=carrying.ancestors(desk.store, row)[:ANCESTORS_MAX],
     )
 
 
 def _there(name: str) -> str | None:
     """The absolute path, None for what is no file or folder (standard input, rows of Python)."""
-    path = Path(name)
-    return str(path.absolute()) if path.exists() else None
+    return str(Path(name).absolute()) if os.path.exists(name) else None  # noqa: PTH110 - it never raises
 
 
 def _recipe_path(row: BatchRow) -> str | None:
     """A recipe in a file, named so that it is found from every folder."""
     place, _, function = row.spec.recipe.rpartition(":")
-    if row.spec.recipe in OWN_RECIPES or not place.endswith(".py") or not Path(place).exists():
+    if row.spec.recipe in OWN_RECIPES or not place.endswith(".py") or _there(place) is None:
         return None
     return f"{Path(place).absolute()}:{function}"
+
+
+def read_checkpoint(path: Path, *, force: bool = False) -> Checkpoint:
+    """The file, with what it says of the batch checked as if it had been typed. Raises UsageError."""
+    found = files.read_checkpoint(path, force=force)
+    facts = found.packmule
+    try:
+        checked_limits(facts.limits, str)
+        order = Order(facts.source_path)
+        take_spec(order, facts.spec)
+        check_order(order)
+        if order.schema is not None:
+            load_schema(order.schema)
+        for place in (facts.store, facts.source_path, facts.recipe_path, facts.out_dir, facts.source.name):
+            _check_place(place or "")
+    except UsageError as error:
+        raise damaged(path, error.message) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise damaged(path, f"its schema is no JSON object ({error})") from None
+    return found
+
+
+def take_spec(order: Order, spec: Spec) -> None:
+    """Let the order ask for what a batch was made from, its recipe apart."""
+    order.prompt, order.system = spec.prompt, spec.system
+    order.schema = None if spec.schema is None else msgspec.json.decode(spec.schema, type=dict[str, Any])
+    order.models, order.base_url, order.temperature = spec.models, spec.base_url, spec.temperature
+    order.max_output_tokens, order.key, order.limit = spec.max_output_tokens, spec.key_column, spec.limit
+    order.where, order.skip = spec.where, spec.skip
+
+
+def _check_place(place: str) -> None:
+    """Raise UsageError for what can be no path here: too long, a loop of links, with a NUL."""
+    try:
+        Path(place).stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    except (OSError, ValueError) as error:
+        message = f"{place[:80]!r} is no path: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(message) from None
 
 
 def _read(path: Path, *, resume: bool, force: bool) -> Checkpoint:

@@ -47,7 +47,7 @@ class Quote:
 
     likely: int | None
     basis: str
-    cap: int | None
+    limits: Limits
     agreed: bool
 
 
@@ -122,7 +122,7 @@ def quote(store: Store, row: BatchRow, parts: Parts, limits: Limits, settings: R
     )
     agreed = free or cap_of(limits) is not None
     likely, basis = _likely(store, row, endpoints, settings, chosen)
-    return Quote(likely, basis, limits.max_cost, agreed)
+    return Quote(likely, basis, limits, agreed)
 
 
 def _likely(

@@ -95,12 +95,17 @@ class Desk:
         return None if kin is None or kin.pulse is None else history_of(kin.pulse)
 
     def _lines(self, progress: Progress, row: BatchRow, room: int) -> tuple[Line, ...]:
-        if row.total <= room:
-            return in_order(self._stored(row, "first", room), progress.active)
-        failed = self._stored(row, "failed", room) if row.failed or row.blocked else ()
-        return chosen(progress.active, failed, self._stored(row, "done", room), room)
+        def stored(which: Literal["first", "done", "failed"]) -> tuple[Line, ...]:
+            return self._stored(row, which, room, reads.LATEST if progress.rev is None else progress.rev)
 
-    def _stored(self, row: BatchRow, which: Literal["first", "done", "failed"], room: int) -> tuple[Line, ...]:
+        if row.total <= room:
+            return in_order(stored("first"), progress.active)
+        failed = stored("failed") if row.failed or row.blocked else ()
+        return chosen(progress.active, failed, stored("done"), room)
+
+    def _stored(
+        self, row: BatchRow, which: Literal["first", "done", "failed"], room: int, rev: int
+    ) -> tuple[Line, ...]:
         return tuple(
             Line(
                 found.seq + 1,
@@ -109,8 +114,9 @@ class Desk:
                 found.reason or "",
                 found.latency_ms / 1000 if found.state != "pending" else None,
                 cost=found.cost,
+                unknown=found.unknown,
             )
-            for found in reads.shown(self.store, row.batch, which, room)
+            for found in reads.shown(self.store, row.batch, which, room, rev)
         )
 
     def events(self, row: BatchRow, after: int = 0) -> list[Event]:

@@ -7,7 +7,10 @@ was spent or may have been opens the new ledger, so that no cap is widened by lo
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +18,18 @@ from typing import Any
 import msgspec
 
 from packmule.checks import load_schema
+from packmule.compose.checkpoint import take_spec
 from packmule.compose.desk import Desk
 from packmule.compose.going_on import Again, resume
 from packmule.compose.parts import Parts
 from packmule.compose.preparing import Prepared, prepare
-from packmule.compose.results import check_folder
+from packmule.compose.results import RESULT_FILES, batch_in
 from packmule.compose.session import Session, new_id
 from packmule.compose.trust import refuse_far
 from packmule.config import OUT, Order, store_path
 from packmule.core.batch import DOCUMENT_RECIPES, PROMPT, Plan, changes, refuse_low_cap
 from packmule.core.rows import BatchRow
-from packmule.errors import LeaseHeld, SourceError, UsageError
+from packmule.errors import LeaseHeld, PackmuleError, SourceError, StoreError, UsageError
 from packmule.exports.checkpoint import Checkpoint
 from packmule.sources.opening import open_source
 from packmule.store import batches, carrying
@@ -37,19 +41,20 @@ _LISTS = ("where", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A new batch to be made from a checkpoint whose store is gone."""
+    """A new batch to be made from a checkpoint whose store is gone; `left` of its items are still to be asked."""
 
     checkpoint: Checkpoint
     prepared: Prepared
     path: Path
+    left: int
 
     @property
     def rest(self) -> int:
         """What the items left may cost at the price of those done, in picodollars; 1 where nobody knows."""
-        counts = self.checkpoint.progress
-        if not counts.completed or not counts.pending:
-            return 1 if counts.pending else 0
-        return max(1, int(self.checkpoint.packmule.settled_pico) * counts.pending // counts.completed)
+        done = self.checkpoint.progress.completed
+        if not self.left or not done:
+            return min(1, self.left)
+        return max(1, int(self.checkpoint.packmule.settled_pico) * self.left // done)
 
     def begin(self, store: Desk) -> Session:
         """Make the batch, put in what is done, open its ledger; no call is made before.
@@ -57,7 +62,7 @@ class Carried:
         One process at a time: two copies of one file must not become two batches that ask the same.
         """
         old_id = self.checkpoint.batch_id
-        lock = RunnerLock(store.store.folder / "locks" / f"take-over.{old_id}.lock")
+        lock = RunnerLock(store.store.folder / "locks" / f"take-over.{_line(self.checkpoint)[-1]}.lock")
         if not lock.take():
             message = f"{self.path}: another process is taking its answers over right now"
             raise LeaseHeld(message, hint="type the same command again when it is done")
@@ -65,6 +70,8 @@ class Carried:
             if (taken := carrying.carried_from(store.store, old_id)) is not None:
                 message = f"{self.path}: {taken} has taken its answers over meanwhile"
                 raise LeaseHeld(message, hint="type the same command again to go on with that")
+            for half in carrying.half_carried(store.store, old_id):
+                carrying.forget(store.store, half)
             return self._begin(store)
         finally:
             lock.drop()
@@ -72,30 +79,36 @@ class Carried:
     def _begin(self, store: Desk) -> Session:
         prepared, facts = self.prepared, self.checkpoint.packmule
         now_us = prepared.parts.clock.utc_us()
-        money = int(facts.settled_pico), int(facts.unknown_pico)
-        refuse_low_cap(prepared.order.limits, sum(money))
+        refuse_low_cap(prepared.order.limits, int(facts.settled_pico) + int(facts.unknown_pico))
         batch_id = new_id(now_us)
-        there = Path(facts.out_dir)
-        out_dir = prepared.order.out_dir or (there if there.parent.parent.is_dir() else OUT / batch_id)
-        check_folder(out_dir)
+        there = own_folder(self.checkpoint)
+        near = there is not None and os.path.isdir(there.parent.parent)  # noqa: PTH112 - it never raises
+        out_dir = prepared.order.out_dir or (there if near else OUT / batch_id)
         plan = Plan(prepared.spec, prepared.mark, prepared.order.limits)
         row = batches.create(store.store, batch_id, plan, facts.command, now_us, fresh=True)
-        session = Session(store.store, row, prepared.recipe, prepared.parts, out_dir)
-        if session.replaces == self.checkpoint.batch_id:
-            # Its results are in the new batch.
-            session.replaces = None
+        session = None
         try:
-            tokens = facts.tokens_in, facts.tokens_out
-            # Nothing goes on with it while it is half made.
-            batches.set_state(store.store, row, "cancel", "not yet taken over", now_us)
-            before = self.checkpoint.batch_id, str(self.path)
-            carrying.carry_money(store.store, row, session.epoch, money, tokens, before, now_us)
-            _Carrier(session, {item.key: item for item in facts.results}, now_us).ingest(prepared)
-            batches.set_state(store.store, session.row, "reopen", "", now_us)
+            session = Session(store.store, row, prepared.recipe, prepared.parts, out_dir)
+            self._fill(session, now_us)
         except BaseException:
-            session.close()
+            if session is not None:
+                session.close()
+            with suppress(PackmuleError):
+                # All that it had is in the file still.
+                carrying.forget(store.store, row.batch)
             raise
         return session
+
+    def _fill(self, session: Session, now_us: int) -> None:
+        facts, line = self.checkpoint.packmule, _line(self.checkpoint)
+        if session.replaces in line:
+            # Its results are in the new batch.
+            session.replaces = None
+        money, tokens = (int(facts.settled_pico), int(facts.unknown_pico)), (facts.tokens_in, facts.tokens_out)
+        why = f"{line[0]} from {self.path}"
+        carrying.carry_money(session.store, session.row, session.epoch, money, tokens, line, why, now_us)
+        _Carrier(session, {item.key: item for item in facts.results}, now_us).ingest(self.prepared)
+        batches.set_state(session.store, session.row, "reopen", "", now_us)
 
 
 class _Carrier:
@@ -119,15 +132,35 @@ def find_batch(checkpoint: Checkpoint, given: Path | None, env: Mapping[str, str
     """The batch in the store typed, else in the one it names, else in the usual one here.
 
     Where the batch itself is gone, the one that took over what an earlier copy of the file held: it is not paid twice.
+    Raises UsageError where another store than the one that has it was typed, StoreError where one cannot be read.
     """
-    here = store_path(given, env)
-    for path in [here] if given is not None else [Path(checkpoint.packmule.store), here]:
-        if path.exists():
-            desk = Desk(path, env, create=False)
-            for batch_id in (checkpoint.batch_id, carrying.carried_from(desk.store, checkpoint.batch_id)):
-                row = next((row for row in desk.newest(-1) if row.id == batch_id), None)
-                if row is not None:
-                    return desk, row
+    named = Path(checkpoint.packmule.store)
+    if given is None:
+        return _in_store(named, checkpoint, env) or _in_store(store_path(None, env), checkpoint, env)
+    found = _in_store(given, checkpoint, env)
+    if found is None:
+        with suppress(StoreError):
+            # One that cannot be read is lost to whoever names another.
+            elsewhere = _in_store(named, checkpoint, env)
+            if elsewhere is not None:
+                message = f"{elsewhere[1].id} is in the store {named}, and not in {given}: it would be paid twice"
+                raise UsageError(message, hint=f"leave --store out, or type --store {named}")
+    return found
+
+
+def _in_store(path: Path, checkpoint: Checkpoint, env: Mapping[str, str]) -> tuple[Desk, BatchRow] | None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        message = f"the store {path} cannot be looked into: {error.strerror}"
+        raise StoreError(message, hint="make it readable; or, if it is lost, name another with --store") from None
+    desk = Desk(path, env, create=False)
+    for batch_id in (checkpoint.batch_id, carrying.carried_from(desk.store, checkpoint.batch_id)):
+        if batch_id is not None and desk.knows(batch_id):
+            return desk, desk.find(batch_id)
     return None
 
 
@@ -136,10 +169,23 @@ def resume_file(path: Path, checkpoint: Checkpoint, desk: Desk, row: BatchRow, a
     if changes(row.spec, checkpoint.packmule.spec):
         message = f"{path} and the store {desk.path} say different things about {row.id}"
         raise UsageError(message, hint=f"packmule resume {row.id} goes by the store")
-    facts = checkpoint.packmule
-    again.recipe = again.recipe or facts.recipe_path
-    again.out_dir = again.out_dir or Path(facts.out_dir)
+    again.recipe = again.recipe or checkpoint.packmule.recipe_path
+    if checkpoint.batch_id == row.id:
+        again.out_dir = again.out_dir or own_folder(checkpoint)
     return resume(desk, row, again, who)
+
+
+def own_folder(checkpoint: Checkpoint) -> Path | None:
+    """Where the file says that results go; None where they would replace what is not this batch's own."""
+    folder = Path(checkpoint.packmule.out_dir)
+    if batch_in(folder) in _line(checkpoint) or not any(os.path.lexists(folder / name) for name in RESULT_FILES):
+        return folder
+    return None
+
+
+def _line(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The batch and all that it stems from, the newest first."""
+    return (checkpoint.batch_id, *checkpoint.packmule.ancestors)
 
 
 def carried(path: Path, checkpoint: Checkpoint, order: Order, desk: Desk) -> Carried:
@@ -153,21 +199,25 @@ def carried(path: Path, checkpoint: Checkpoint, order: Order, desk: Desk) -> Car
         gone = f"its store {facts.store} is gone, and its input {facts.source.name} cannot be read again"
         message = f"{path}: {gone}"
         raise SourceError(message, hint=f"give the same rows as a file: packmule run FILE --resume {path}")
-    if not Path(source).exists():
+    if not order.items and not _has_rows(source):
         message = f"{path}: its store {facts.store} is gone, and its input {source} is not there either"
         raise SourceError(message, hint=f"say where it is now: packmule run FILE --resume {path}")
-    order.items, order.prompt, order.system = source, spec.prompt, spec.system
-    order.schema = None if spec.schema is None else msgspec.json.decode(spec.schema)
-    order.models, order.base_url, order.temperature = spec.models, spec.base_url, spec.temperature
-    order.max_output_tokens, order.key, order.limit = spec.max_output_tokens, spec.key_column, spec.limit
-    order.where, order.skip, order.fresh = spec.where, spec.skip, True
+    take_spec(order, spec)
+    order.items, order.fresh = source, True
     if spec.recipe != PROMPT:
         order.recipe = order.recipe or facts.recipe_path or spec.recipe
     prepared = prepare(order, desk.store, desk.env)
     # By its own names, so that the first command still means this batch.
     prepared.spec = spec
     prepared.mark = msgspec.structs.replace(prepared.mark, name=facts.source.name)
-    return Carried(checkpoint, prepared, path)
+    ended = {row.key for row in facts.results}
+    left = sum(1 for item in prepared.source.items() if not item.skip and item.key not in ended)
+    return Carried(checkpoint, prepared, path, left)
+
+
+def _has_rows(place: str) -> bool:
+    """Is it a file or a folder? What only a checkpoint names is never read as a pipe or a device."""
+    return os.path.isfile(place) or os.path.isdir(place)  # noqa: PTH112, PTH113 - they never raise
 
 
 def check_typed(path: Path, checkpoint: Checkpoint, order: Order, env: Mapping[str, str]) -> None:
@@ -190,7 +240,7 @@ def check_source(path: Path, checkpoint: Checkpoint, given: str | None, *, force
     """Is the input as it was? A note when it is not and `force` says to go on; raises SourceError without it."""
     facts = checkpoint.packmule
     place = given or facts.source_path
-    if place is None or (given is None and not Path(place).exists()):
+    if place is None or (given is None and not _has_rows(place)):
         # The store may have all items; where it has not, `carried` says so.
         return ""
     spec = facts.spec

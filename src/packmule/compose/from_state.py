@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -93,6 +94,6 @@ def _output(held: Processed, at: int) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(cited))
 
 
-def _row(item: StateItem, keys: list[str], state: str, output: msgspec.Raw) -> SavedRow:
+def _row(item: StateItem, keys: list[str], state: Literal["completed", "failed"], output: msgspec.Raw) -> SavedRow:
     seq, cost = item.original_index, pico_from_usd(str(item.cost or 0))
     return SavedRow(seq, keys[seq], state, output, item.error, cost, 0, 0, 1, 0, None)

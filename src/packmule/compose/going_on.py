@@ -14,6 +14,7 @@ from packmule.compose.choosing import Chosen, Quote, quote
 from packmule.compose.desk import OVER, Desk
 from packmule.compose.parts import Parts
 from packmule.compose.session import Session
+from packmule.config import dashed
 from packmule.core.asking import check_settings
 from packmule.core.batch import DOCUMENT_RECIPES, Limits, Round, changes
 from packmule.core.rows import BatchRow
@@ -48,13 +49,13 @@ def resume(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round | 
 
 def quoted(desk: Desk, row: BatchRow, again: Again, settings: Round, chosen: Chosen) -> Quote:
     """What a new round over these items may cost. Raises UsageError, PreflightError when it could not begin."""
-    check_settings(settings.max_output_tokens, None)
+    check_settings(settings.max_output_tokens, None, dashed)
     return quote(desk.store, row, _parts(desk, row, again, settings), again.limits, settings, chosen)
 
 
 def retry(desk: Desk, row: BatchRow, again: Again, who: str, settings: Round, chosen: Chosen) -> tuple[Session, int]:
     """Open a new round over these items: (session, how many). None to do: the session is closed again."""
-    check_settings(settings.max_output_tokens, None)
+    check_settings(settings.max_output_tokens, None, dashed)
     settings = msgspec.structs.replace(settings, number=row.round.number + 1)
     session = resume(desk, row, again, who, settings)
     now_us = session.parts.clock.utc_us()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
+from packmule.compose.checkpoint import read_checkpoint
 from packmule.compose.desk import Desk
 from packmule.core.rows import BatchRow
 from packmule.engine.clock import RealClock
 from packmule.errors import PackmuleError
-from packmule.exports.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
+from packmule.exports.checkpoint import Checkpoint, checkpoints_in
 from packmule.store import carrying
 
 FOLDERS = (Path(".packmule") / "checkpoints", Path(".persona") / "checkpoints")
@@ -53,8 +54,8 @@ def _files(desk: Desk | None) -> list[Path]:
     """Files in the usual folders, here, and those that batches of this store named."""
     paths = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))] + checkpoints_in(Path())
     if desk is not None:
-        paths += [Path(name) for _, name in carrying.noted_checkpoints(desk.store) if Path(name).exists()]
-    return list({path.resolve(): path for path in paths}.values())
+        paths += [Path(name) for _, name in carrying.noted_checkpoints(desk.store) if os.path.lexists(name)]
+    return list({os.path.realpath(path): path for path in paths}.values())
 
 
 def _of_row(desk: Desk, row: BatchRow, path: Path | None, now_us: int) -> Listed:
@@ -66,5 +67,5 @@ def _of_file(path: Path, checkpoint: Checkpoint, now_us: int) -> Listed:
     facts, counts = checkpoint.packmule, checkpoint.progress
     # No store here has it, so nobody here runs it.
     status = "interrupted" if facts.status in OF_A_RUN else facts.status
-    age_s = now_us / 1e6 - datetime.fromisoformat(checkpoint.created_at).timestamp()
+    age_s = now_us / 1e6 - checkpoint.created_at.timestamp()
     return Listed(checkpoint.batch_id, path, status, counts.completed, counts.total, int(facts.settled_pico), age_s)

@@ -20,9 +20,9 @@ from packmule.checks import load_schema
 from packmule.compose.asking import Asking, asking_of
 from packmule.compose.parts import Parts, is_simulated
 from packmule.config import Order, check_order
-from packmule.core.batch import DOCUMENT_RECIPES, SourceMark, Spec, cap_of, changes, identity, spec_digest
+from packmule.core.batch import DOCUMENT_RECIPES, SourceMark, Spec, cap_of, cap_words, changes, identity, spec_digest
 from packmule.core.calls import Message, Request, TextPart
-from packmule.core.money import usd_short
+from packmule.core.money import usd_exact
 from packmule.core.ports import CheckedSchema
 from packmule.core.rows import BatchRow
 from packmule.core.states import BATCH_OVER
@@ -207,11 +207,11 @@ def _keep_limits(prepared: Prepared, row: BatchRow) -> None:
         warn = "warn" if "warn" in {kept.on_budget, old.on_budget} else "stop"
         kept = msgspec.structs.replace(kept, max_cost=old.max_cost, on_budget=warn)
         if given.max_cost != old.max_cost:
-            prepared.kept.append(f"the cap {usd_short(old.max_cost)} stays; --max-cost changes it")
+            prepared.kept.append(f"the {cap_words(kept)} stays; --max-cost changes it")
     if old.item_cap is not None and (given.item_cap is None or "item_cap" in settled):
         kept = msgspec.structs.replace(kept, item_cap=old.item_cap)
         if given.item_cap != old.item_cap:
-            prepared.kept.append(f"the item cap {usd_short(old.item_cap)} stays; --item-cap changes it")
+            prepared.kept.append(f"the item cap {usd_exact(old.item_cap)} stays; --item-cap changes it")
     # Results stay where they are, too.
     moved = "output" in settled and row.out_dir
     prepared.order = with_fields(prepared.order, limits=kept, out_dir=None if moved else prepared.order.out_dir)

@@ -149,6 +149,11 @@ class Session:
         if self._runner is not None:
             self._runner.stop(Ending("stopped", "person", detail))
 
+    def cancel(self) -> None:
+        """End the batch and its jobs for good, once their providers have said what was done. On the session's loop."""
+        if self._runner is not None:
+            self._runner.stop(Ending("cancelled", "cancelled"))
+
     def drop(self) -> None:
         """Drop what is on its way, and count it as unknown. On the session's loop."""
         if self._runner is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,7 @@ class Sliced:
         found = find_batch(checkpoint, None, env) or find_batch(checkpoint, here, env)
         if found is None:
             saved = saved_rows(path, state, self.given.results_dir, prepared)
-            prepared.order.out_dir = here.parent / "results" / state.manager_id
-            return self._at_rest(Carried(as_checkpoint(state, behind, saved), prepared, path).begin(self.desk))
+            return self._at_rest(Carried(as_checkpoint(state, behind, saved), prepared, path, 0).begin(self.desk))
         self.desk, row = found
         if row.state == "cancelled":
             message = f"{row.id}, of the state file {path}, was cancelled"
@@ -259,7 +259,7 @@ class Sliced:
         cap = self._order.limits.max_cost or row.limits.max_cost
         state = State(
             manager_id=str(uuid5(NAMESPACE_URL, row.id)),
-            created_at=utc_text(row.created_at) or "",
+            created_at=_moment(row.created_at),
             model=given.model,
             items_per_job=self._order.limits.items_per_job,
             max_cost=None if cap is None else float(usd(cap)),
@@ -304,9 +304,13 @@ def empty_state(given: Given, limits: Limits) -> None:
     if path.exists():
         check_count(path, read_state(path), 0)
     cap = None if limits.max_cost is None else float(usd(limits.max_cost))
-    now = utc_text(RealClock().utc_us()) or ""
+    now_us = RealClock().utc_us()
     facts = (given.model, limits.items_per_job, cap, given.shown_dir, given.batch_kwargs)
-    write_state(path, State(str(uuid4()), now, *facts, [], 0.0, now, None))
+    write_state(path, State(str(uuid4()), _moment(now_us), *facts, [], 0.0, utc_text(now_us) or "", None))
+
+
+def _moment(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us // 10**6, UTC)
 
 
 def keep_document(folder: Path, data: bytes) -> Path:

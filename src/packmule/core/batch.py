@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from packmule.core.money import dollars_up, usd_short
+from packmule.core.money import dollars_up, usd_exact
 from packmule.core.retry import ErrorName, RetryPolicy
 from packmule.errors import UsageError
 
@@ -165,9 +165,17 @@ def cap_of(limits: Limits) -> int | None:
     return limits.max_cost if limits.on_budget == "stop" else None
 
 
+def cap_words(limits: Limits) -> str:
+    """'cap $10.00', 'budget $10.00 (which only warns)', 'no cap': a cap stops, and a budget is none."""
+    if limits.max_cost is None:
+        return "no cap"
+    amount = usd_exact(limits.max_cost)
+    return f"cap {amount}" if limits.on_budget == "stop" else f"budget {amount} (which only warns)"
+
+
 def refuse_low_cap(limits: Limits, committed: int) -> None:
     """A cap cannot be lowered below what is or may be owed."""
     cap = cap_of(limits)
     if cap is not None and cap < committed:
-        message = f"the cap {usd_short(cap)} is below what this batch has spent or may owe already"
+        message = f"the cap {usd_exact(cap)} is below what this batch has spent or may owe already"
         raise UsageError(message, hint=f"the least it can be is --max-cost {dollars_up(committed)}")

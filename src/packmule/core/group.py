@@ -6,6 +6,7 @@ the counts of the group are sums, added to the totals in the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 Row = tuple[Any, ...]
@@ -37,6 +38,7 @@ class Group:
         "events",
         "item_ends",
         "live",
+        "live_of",
         "notes",
         "overrun",
         "statements",
@@ -55,6 +57,8 @@ class Group:
         self.events: list[Row] = []
         self.buckets: list[Row] = []
         self.live: Row | None = None
+        # Makes `live` when the group is complete: what it says and what is committed with it are of one moment.
+        self.live_of: Callable[[], Row] | None = None
         self.tick: Row | None = None
         # Rare writes: (statement name, parameters).
         self.statements: list[tuple[str, Row | dict[str, Any]]] = []
@@ -73,7 +77,7 @@ class Group:
             or self.notes
             or self.events
             or self.buckets
-            or self.live
+            or self.live_of
             or self.tick
             or self.statements
             or self.waiters

@@ -11,7 +11,10 @@ from packmule.core.pulse import PulseFacts
 
 
 class LiveItem(Struct, frozen=True, omit_defaults=True):
-    """An item being worked on: its state since `for_s` seconds; `wait_s` until its next try; cost in picodollars."""
+    """An item being worked on: its state since `for_s` seconds; `wait_s` until its next try.
+
+    Picodollars: `cost` is settled, `unknown` the worst cases of its lost answers.
+    """
 
     seq: int
     key: str
@@ -20,6 +23,7 @@ class LiveItem(Struct, frozen=True, omit_defaults=True):
     for_s: float = 0.0
     wait_s: float = 0.0
     cost: int = 0
+    unknown: int = 0
 
 
 class LiveBucket(Struct, frozen=True, omit_defaults=True):
@@ -40,10 +44,34 @@ class MoneyFacts(Struct, frozen=True, omit_defaults=True):
     cv: float = 0.0
 
 
+class Totals(Struct, frozen=True):
+    """Counts of items by state and money in picodollars, of the same moment as the rest of the row."""
+
+    total: int
+    pending: int
+    completed: int
+    failed: int
+    skipped: int
+    blocked: int
+    cancelled: int
+    settled: int
+    unknown: int
+    held: int
+    tokens_in: int
+    tokens_out: int
+    attempts: int
+
+
 class Live(Struct, frozen=True, omit_defaults=True):
-    """All of it. `at` is microseconds UTC; `stopping` the reason of a stop that waits for calls on their way."""
+    """All of it. `at` is microseconds UTC, `epoch` the session's; `stopping` is why a stop waits for calls.
+
+    `rev` is the change of the batch that it was committed with: later ones are not in it.
+    """
 
     at: int = 0
+    rev: int = 0
+    epoch: int = 0
+    totals: Totals | None = None
     active: tuple[LiveItem, ...] = ()
     buckets: tuple[LiveBucket, ...] = ()
     in_flight: int = 0

@@ -5,7 +5,7 @@ Unknown is never zero: a price that is not known is no Price at all.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 
 from msgspec import Struct
 
@@ -120,12 +120,25 @@ def dollars_up(pico: int) -> str:
     return f"{Decimal(-(-pico // step)) / 10**places:.{places}f}"
 
 
+def usd_exact(pico: int) -> str:
+    """For people, as it was stated: '$2.00', '$0.0123'."""
+    return f"${usd(pico)}"
+
+
 def usd_short(pico: int) -> str:
-    """For people: '$0.41', four places below a cent-sized amount, never '$0.00' for something that is not zero."""
+    """For people: '$0.41', four places below ten cents, never '$0.00' for what is not zero. Never less than it is."""
+    return _short(pico, ROUND_CEILING)
+
+
+def usd_down(pico: int) -> str:
+    """The same of what is left, or of the low end of a range: never more than it is."""
+    return _short(pico, ROUND_FLOOR)
+
+
+def _short(pico: int, rounding: str) -> str:
     amount = Decimal(pico) / PICO
-    if pico == 0 or abs(amount) >= Decimal("0.10"):
-        return f"${amount:.2f}"
-    short = f"${amount:.4f}"
-    if short == "$0.0000":
+    if 0 < amount < Decimal("0.0001"):
         return "<$0.0001"
-    return short.removesuffix("00")
+    places = "0.01" if pico == 0 or amount >= Decimal("0.10") else "0.0001"
+    short = f"${amount.quantize(Decimal(places), rounding)}"
+    return short.removesuffix("00") if places == "0.0001" else short

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from packmule.core.batch import Limits, Round, SourceMark, Spec
 
 
 class BatchRow(Struct, frozen=True):
-    """A batch with its totals. Counts of items by state add up to `total`; money in picodollars."""
+    """A batch with its totals. Counts of items by state add up to `total`; money in picodollars.
+
+    `written_off` is the part of `settled` that is the worst case of lost answers: owed perhaps, the price of nothing.
+    """
 
     batch: int
     id: str
@@ -46,11 +49,12 @@ class BatchRow(Struct, frozen=True):
     attempts: int
     started_at: int | None
     ended_at: int | None
+    written_off: int = 0
 
     @property
-    def done(self) -> int:
-        """Items in a final state."""
-        return self.total - self.pending
+    def per_item(self) -> float | None:
+        """What a completed item has cost on the mean; None before there is one."""
+        return (self.settled - self.written_off) / self.completed if self.completed else None
 
 
 class ItemRow(Struct, frozen=True):
@@ -132,7 +136,7 @@ class ChangedRow(Struct, frozen=True):
 
 
 class ShownRow(Struct, frozen=True):
-    """An item as a table shows it; cost in picodollars."""
+    """An item as a table shows it; picodollars: `cost` is settled, `unknown` the worst cases of its lost answers."""
 
     seq: int
     key: str
@@ -140,6 +144,7 @@ class ShownRow(Struct, frozen=True):
     reason: str | None
     latency_ms: int
     cost: int
+    unknown: int = 0
 
 
 class SliceRow(Struct, frozen=True):
@@ -203,19 +208,24 @@ class Wish(Struct, frozen=True):
     who: str
 
 
+Amount = Annotated[int, Meta(ge=0, le=10**18)]
+"""What a file may say of money and of counts, so that every sum stays within 64 bits."""
+
+
 class SavedRow(Struct, frozen=True):
     """An ended item as a checkpoint holds it. `output` is JSON, null without one; cost in picodollars."""
 
     seq: int
     key: str
-    state: str
+    state: Literal["completed", "failed", "blocked", "skipped"]
     output: msgspec.Raw
     reason: str | None
-    cost: int
-    tokens_in: int
-    tokens_out: int
-    attempts: int
-    latency_ms: int
+    cost: Amount
+    tokens_in: Amount
+    tokens_out: Amount
+    # Each becomes a row when it is taken over.
+    attempts: Annotated[int, Meta(ge=0, le=100_000)]
+    latency_ms: Amount
     model: str | None
 
 

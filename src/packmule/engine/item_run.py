@@ -43,7 +43,9 @@ class ItemRun:
         # When it first asked in this session, in active seconds; None while all it did was replayed.
         self.asked_s: float | None = None
         self.closing: tuple[str, str] | None = None
-        self.started = self.over = self.loaded = False
+        self.started = self.over = False
+        # An item that was never begun has nothing to load.
+        self.loaded = not row.begun
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.waiting: set[Waiting] = set()
@@ -52,7 +54,7 @@ class ItemRun:
         self.tokens_in = self.tokens_out = self.attempts = self.latency_ms = 0
         self.model: str | None = None
         self.unused = 0
-        self.unknown_pico = 0
+        self.unknown_pico = self.written_off = 0
         self.remark = ""
         self.on_state: Any = None
         self.on_note: Any = None
@@ -92,6 +94,7 @@ class ItemRun:
         self.latency_ms += attempt.latency_ms or 0
         self.money.spent += attempt.worst if attempt.state == "unknown" else attempt.cost or 0
         self.unknown_pico += attempt.worst if attempt.state == "unknown" else 0
+        self.written_off += attempt.worst if attempt.state == "written_off" else 0
         if attempt.state == "answered":
             self.model = attempt.model
 

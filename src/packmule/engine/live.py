@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packmule.core.live import Live, LiveBucket, LiveItem
+from packmule.core.live import Live, LiveBucket, LiveItem, Totals
 from packmule.core.states import ITEM_ACTIVE
 from packmule.engine.item_run import ItemRun
 from packmule.engine.tap import BucketState, Tap
@@ -25,6 +25,8 @@ def live_row(runner: Runner) -> Live:
     shown = [run for run in runner.runs.values() if run.state in SHOWN and not _queued(run)][:ACTIVE_MAX]
     return Live(
         at=clock.utc_us(),
+        epoch=runner.epoch,
+        totals=_totals(runner),
         active=tuple(_item(run, tap, now_s) for run in shown),
         buckets=tuple(_bucket(tap, bucket, now_s) for bucket in tap.buckets.values()),
         in_flight=tap.in_flight,
@@ -39,17 +41,24 @@ def live_row(runner: Runner) -> Live:
     )
 
 
+def _totals(runner: Runner) -> Totals:
+    """As the tap counts: what was admitted a moment ago is held, though its intent is in no group yet."""
+    row, counts = runner.row, runner.recorder.counts
+    sums = {name: getattr(row, name) + count for name, count in counts.items()}
+    return Totals(total=row.total, **{**sums, "held": runner.ledger.held})
+
+
 def _queued(run: ItemRun) -> bool:
     """It waits for its first slot: for a person it has not begun."""
-    return run.asked_s is None and bool(run.waiting)
+    return run.asked_s is None and run.on_way == 0 and bool(run.waiting)
 
 
 def _item(run: ItemRun, tap: Tap, now_s: float) -> LiveItem:
     wait_s = 0.0
     if run.state == "retrying":
         wait_s = min((_ready_s(waiting, tap, now_s) - now_s for waiting in run.waiting), default=0.0)
-    for_s = round(now_s - run.since_s, 3)
-    return LiveItem(run.seq, run.key, run.state, run.reason, for_s, round(max(0.0, wait_s), 3), run.money.spent)
+    for_s, wait_s = round(now_s - run.since_s, 3), round(max(0.0, wait_s), 3)
+    return LiveItem(run.seq, run.key, run.state, run.reason, for_s, wait_s, run.settled, run.unknown_pico)
 
 
 def _ready_s(waiting: Waiting, tap: Tap, now_s: float) -> float:

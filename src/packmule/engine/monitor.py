@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from packmule.core.batch import Limits, cap_of, limits_event, refuse_low_cap
+from packmule.core.batch import Limits, cap_of, cap_words, limits_event, refuse_low_cap
 from packmule.core.endings import Ending
-from packmule.core.ledger import Ledger
 from packmule.core.money import usd_short
 from packmule.engine.live import live_row
 from packmule.errors import UsageError
@@ -62,7 +61,7 @@ class Monitor:
         if shown == self._shown and now_s < self._beat_s:
             return
         if tick or shown != self._shown:
-            runner.recorder.group.live = self.live()
+            runner.recorder.group.live_of = self.live
             runner.recorder.group.tick = self._tick() if tick else None
             self._shown, self._beat_s = shown, now_s + HEARTBEAT_S
             runner.recorder.wake()
@@ -108,7 +107,7 @@ class Monitor:
 
     def watch_cap(self) -> None:
         """Say once for each cap that most of it is spent, and once that all of it is."""
-        ledger = self._runner.ledger
+        ledger, words = self._runner.ledger, cap_words(self._runner.limits)
         spent, cap = ledger.settled + ledger.unknown, ledger.cap
         if cap is None:
             return
@@ -119,9 +118,9 @@ class Monitor:
             return
         self._warned = (cap, share)
         if share == NEAR:
-            said = f"{usd_short(spent)} is spent, {NEAR} % of {_cap(ledger)}"
+            said = f"{usd_short(spent)} is spent, {NEAR} % of the {words}"
         else:
-            said = f"{usd_short(spent)} is spent, {'more than' if spent > cap else 'all of'} {_cap(ledger)}"
+            said = f"{usd_short(spent)} is spent, {'more than' if spent > cap else 'all of'} the {words}"
         self._runner.note("near_cap" if share == NEAR else "over_cap", {"reason": said})
 
     def _watch_stop(self) -> None:
@@ -139,6 +138,8 @@ class Monitor:
 
     def _grant(self, kind: str, data: dict[str, Any], who: str) -> str:
         runner = self._runner
+        if runner.stopping is not None and kind in {"pause", "unpause"}:
+            return "refused: it is stopping already"
         if kind == "pause":
             runner.latches.set("person", str(data.get("reason", "")))
         elif kind == "unpause":
@@ -171,11 +172,6 @@ class Monitor:
         runner.note("limits", limits_event(before, limits, who, reason))
         runner.relimit(limits)
         return "done"
-
-
-def _cap(ledger: Ledger) -> str:
-    cap = usd_short(ledger.cap or 0)
-    return f"the cap {cap}" if ledger.stops else f"the budget {cap}, which only warns"
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from packmule.core.group import Group
+from packmule.core.group import Group, new_counts
 from packmule.core.ports import Journal
 from packmule.errors import LeaseLost, StoreFull
 
@@ -29,6 +29,7 @@ class Recorder:
         self.on_trouble: Callable[[str], None] = lambda _: None
         self.on_fatal: Callable[[BaseException], None] = lambda _: None
         self.rev = 0
+        self._handed = new_counts()
         self._journal = journal
         self._epoch = epoch
         self._loop = asyncio.get_running_loop()
@@ -46,7 +47,12 @@ class Recorder:
         """Something was put into `group`: hand it over when the writer is free."""
         if not (self._busy or self._scheduled or self._dead):
             self._scheduled = True
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._safely, self._hand_over)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What this session has added to the totals, with what is on its way to the disk."""
+        return {name: count + self.group.counts[name] for name, count in self._handed.items()}
 
     def durable(self) -> asyncio.Future[None]:
         """Done when all that is in `group` now is on disk."""
@@ -77,6 +83,9 @@ class Recorder:
         self._scheduled = False
         if self._busy or self._dead or self.group.empty:
             return
+        if self.group.live_of is not None:
+            self.group.live = self.group.live_of()
+        self._handed = self.counts
         group, self.group = self.group, Group()
         self._group = group
         self._busy = True

@@ -78,7 +78,7 @@ class Runner:
         self.monitor = Monitor(self)
         self.latches = Latches(self)
         self.recorder.on_trouble = self.latches.disk
-        self._epoch = epoch
+        self.epoch = epoch
         self._on_change = on_change
         self._tasks: asyncio.TaskGroup
         self._over = asyncio.Event()
@@ -105,7 +105,7 @@ class Runner:
 
     async def _drive_all(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            ids, parts = (self.row.batch, self._epoch), (self.tap, self.recorder, self.world, self)
+            ids, parts = (self.row.batch, self.epoch), (self.tap, self.recorder, self.world, self)
             self.settling = Settling(*parts, ids)
             self.lanes = Lanes(self._tasks, *parts, self.settling)
             self.jobs = Jobs(self._tasks, *parts, self.settling, self.journal, ids, self.runs.get)
@@ -141,7 +141,7 @@ class Runner:
             ]
         if self.unused_calls:
             self.note("unused", {"reason": f"{self.unused_calls} answered calls were not asked for again"})
-        self.recorder.group.live = self.monitor.live()
+        self.recorder.group.live_of = self.monitor.live
         saved = await self.recorder.close()
         return Ending(ending.state, ending.reason, ending.detail, saved=saved, unused_calls=self.unused_calls)
 
@@ -175,7 +175,8 @@ class Runner:
             self.monitor.drop_at_s = self.world.clock.now_s() + GRACE_S
             self.jobs.leave()
         for run in list(self.runs.values()):
-            if run.on_way == 0 and not run.answered:
+            # One that has not read its journal yet may have an attempt in a job, and its answer.
+            if run.on_way == 0 and not run.answered and run.loaded:
                 run.close("stop", ending.reason)
         self._maybe_over()
 
@@ -307,7 +308,7 @@ class Runner:
 
     def send(self, waiting: Waiting) -> None:
         """An ask is on its way to the tap."""
-        if self.stopping is not None:
+        if self.stopping is not None and waiting.found is None:
             waiting.run.close("stop", self.stopping.reason)
             return
         if waiting.endpoint.model not in self.tap.buckets:

@@ -38,7 +38,8 @@ class Vitals:
         active_s = self.time.at(now_s)
         self._pulse.finished(active_s, max(0.0, active_s - run.asked_s))
         if run.state == "completed":
-            self._costs.add(float(run.settled))
+            # What was written off is the price of a lost answer, not of an item.
+            self._costs.add(float(run.settled - run.written_off))
 
     def pulse(self, runs: Iterable[ItemRun], now_s: float) -> PulseFacts:
         """The pace, with the ages of the items on their way."""

@@ -8,21 +8,25 @@ ones, and skipped items are not to be done, so they are not in the total.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from packmule.core.batch import Limits, SourceMark, Spec, identity
-from packmule.core.rows import SavedRow
+from packmule.core.rows import Amount, SavedRow
 from packmule.errors import UsageError
-from packmule.exports.atomic import replacing, translated
+from packmule.exports.atomic import replacing
 
 VERSION = 1
-_ENDED = ("completed", "failed", "blocked", "skipped")
 _BEGIN = b'{\n  "batch_id": "'
+ANCESTORS_MAX = 100
+BatchId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
+Pico = Annotated[str, Meta(pattern=r"^[0-9]{1,18}\Z")]
 _END = b"]\n  }\n}"
 _NEW = "begin anew without --resume, or go on from the store: packmule list, then packmule resume BATCH"
 
@@ -38,9 +42,9 @@ class Config(Struct, frozen=True):
 class Counts(Struct, frozen=True):
     """They add up to the total."""
 
-    completed: int
-    failed: int
-    pending: int
+    completed: Amount
+    failed: Amount
+    pending: Amount
 
     @property
     def total(self) -> int:
@@ -57,7 +61,10 @@ class Failed(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What resuming needs. Paths are absolute; amounts are exact: picodollars and dollars as text."""
+    """What resuming needs. Paths are absolute; amounts are exact: picodollars and dollars as text.
+
+    `ancestors` are the batches whose answers and money this one has taken over, the newest first.
+    """
 
     version: int
     saved_at: str
@@ -72,22 +79,23 @@ class Facts(Struct, frozen=True):
     recipe_path: str | None
     out_dir: str
     command: str
-    settled_pico: str
-    unknown_pico: str
+    settled_pico: Pico
+    unknown_pico: Pico
     unknown_usd: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: Amount
+    tokens_out: Amount
     skipped: int
     blocked: int
     cancelled: int
+    ancestors: Annotated[tuple[BatchId, ...], Meta(max_length=ANCESTORS_MAX)] = ()
     results: tuple[SavedRow, ...] = ()
 
 
 class Checkpoint(Struct, frozen=True):
     """The file's content, in its order."""
 
-    batch_id: str
-    created_at: str
+    batch_id: BatchId
+    created_at: Annotated[datetime, Meta(tz=True)]
     paused_at: str | None
     config: Config
     progress: Counts
@@ -127,20 +135,36 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 def read_checkpoint(path: Path, *, force: bool = False) -> Checkpoint:
     """The checked content; `force` lets counts pass that do not add up. Raises UsageError naming file and reason."""
+    data = _bytes(path)
     try:
-        with translated(path):
-            data = path.read_bytes()
-    except UsageError as error:
-        message = error.message.replace("written", "read")
-        raise UsageError(message, hint="packmule batch list shows the checkpoints that are known") from None
-    _check_version(path, data)
-    try:
+        _check_version(path, data)
         found = msgspec.json.decode(data, type=Checkpoint)
-    except msgspec.DecodeError as error:
-        message = f"{path} is damaged: {error}"
-        raise UsageError(message, hint=_NEW) from None
-    _check(path, found, force=force)
+        _check(path, found)
+    except RecursionError:
+        raise damaged(path, "it is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise damaged(path, str(error)) from None
+    if not force and (wrong := _miscount(found)):
+        message = f"{path}: its counts do not add up: {wrong}"
+        raise UsageError(message, hint=f"--resume {path} --force goes on with what it holds all the same")
     return found
+
+
+def damaged(path: Path, why: str) -> UsageError:
+    """The refusal of a file that nobody can go on from."""
+    return UsageError(f"{path} is damaged: {why}", hint=_NEW)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+            return path.read_bytes()
+        reason = "it is not a regular file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    message = f"{path} cannot be read: {reason}"
+    raise UsageError(message, hint="packmule batch list shows the checkpoints that are known")
 
 
 def utc_text(at_us: int | None) -> str | None:
@@ -164,8 +188,7 @@ def _check_version(path: Path, data: bytes) -> None:
     except msgspec.ValidationError:
         outline = _Outline()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"{path} is damaged: it is not whole JSON ({error})"
-        raise UsageError(message, hint=_NEW) from None
+        raise damaged(path, f"it is not whole JSON ({error})") from None
     if outline.packmule is None:
         message = f"{path} is no checkpoint of packmule: it has no key `packmule` with a version"
         raise UsageError(message, hint="give the file that --checkpoint wrote")
@@ -174,26 +197,22 @@ def _check_version(path: Path, data: bytes) -> None:
         raise UsageError(message, hint="use the packmule that wrote it, or begin anew without --resume")
 
 
-def _check(path: Path, found: Checkpoint, *, force: bool) -> None:
+def _check(path: Path, found: Checkpoint) -> None:
     facts = found.packmule
     if identity(facts.spec, facts.source) != facts.identity:
-        message = f"{path} is damaged: its identity does not fit what it says of the batch"
-        raise UsageError(message, hint=_NEW)
-    if any(row.state not in _ENDED or row.cost < 0 or row.attempts < 0 for row in facts.results):
-        message = f"{path} is damaged: it holds items that have not ended"
-        raise UsageError(message, hint=_NEW)
-    paid = sum(row.cost for row in facts.results)
-    if not facts.settled_pico.isdigit() or not facts.unknown_pico.isdigit() or paid > int(facts.settled_pico):
-        message = f"{path} is damaged: what its items cost is more than the batch"
-        raise UsageError(message, hint=_NEW)
-    if not force and (wrong := _miscount(found)):
-        message = f"{path}: its counts do not add up: {wrong}"
-        raise UsageError(message, hint=f"--resume {path} --force goes on with what it holds all the same")
+        raise damaged(path, "its identity does not fit what it says of the batch")
+    whole = int(facts.settled_pico), facts.tokens_in, facts.tokens_out
+    for name, most in zip(("cost", "tokens_in", "tokens_out"), whole, strict=True):
+        if sum(getattr(row, name) for row in facts.results) > most:
+            raise damaged(path, f"what its items cost is more than the batch ({name})")
+    for row in facts.results:
+        # Outputs are kept as they are: what is no JSON would be noticed by whoever reads the results.
+        msgspec.json.decode(row.output)
 
 
 def _miscount(found: Checkpoint) -> str:
     counts, total = found.progress, found.config.total_count
-    if counts.total != total or min(counts.completed, counts.failed, counts.pending) < 0:
+    if counts.total != total:
         said = f"{counts.completed} completed + {counts.failed} failed + {counts.pending} pending"
         return f"{said} are not {total}"
     done = {row.key for row in found.packmule.results if row.state == "completed"}

@@ -6,16 +6,18 @@ replaced whole: whoever reads it sees one moment. Amounts are numbers of dollars
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from packmule.core.batch import identity
+from packmule.core.money import pico_from_usd
 from packmule.errors import InvalidStateError, StateFileError
 from packmule.exports.atomic import replacing
-from packmule.exports.checkpoint import VERSION, Facts
+from packmule.exports.checkpoint import VERSION, BatchId, Facts
 
 ItemStatus = Literal["pending", "processing", "succeeded", "failed"]
 JobStatus = Literal["pending", "processing", "completed", "failed"]
@@ -30,7 +32,7 @@ class StateItem(Struct, frozen=True):
     content: Any
     status: ItemStatus
     error: str | None
-    cost: float | None
+    cost: Annotated[float, Meta(ge=0, le=1_000_000)] | None
     completed_at: str | None
 
 
@@ -52,7 +54,7 @@ class StateJob(Struct, frozen=True):
 class Behind(Struct, frozen=True):
     """The batch in the store, and what another machine needs to go on without that store."""
 
-    batch_id: str
+    batch_id: BatchId
     facts: Facts
 
 
@@ -60,7 +62,7 @@ class State(Struct, Generic[JobT], frozen=True):
     """The file's content, in its order."""
 
     manager_id: str
-    created_at: str
+    created_at: Annotated[datetime, Meta(tz=True)]
     model: str
     items_per_job: int
     max_cost: float | None
@@ -105,6 +107,6 @@ def _wrong(state: State[StateJob]) -> str:
         return f"has the format {facts.version}, and this packmule reads {VERSION}"
     if identity(facts.spec, facts.source) != facts.identity:
         return "is damaged: its identity does not fit what it says of the batch"
-    if not facts.settled_pico.isdigit() or not facts.unknown_pico.isdigit():
-        return "is damaged: its amounts are no numbers"
+    if sum(pico_from_usd(str(item.cost or 0)) for item in items) > int(facts.settled_pico):
+        return "is damaged: what its items cost is more than the batch"
     return ""

@@ -19,9 +19,18 @@ class ModelEndpoint:
     """Fulfils `core.ports.Endpoint`. `name` is the model's name on the wire, `base_url` where its provider lives."""
 
     __slots__ = (
-        "_codec", "_headers", "_jobs", "_key", "_name", "_transport", "_url", "growth_per_min", "model", "price",
+        "_codec",
+        "_headers",
+        "_jobs",
+        "_key",
+        "_name",
+        "_transport",
+        "_url",
+        "growth_per_min",
+        "model",
+        "price",
         "reads_pdf",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -33,9 +42,9 @@ class ModelEndpoint:
         key: Key | None,
         price: Price,
         growth_per_min: float | None,
-        reads_pdf: bool,
         transport: Transport,
         jobs: JobsCodec | None = None,
+        reads_pdf: bool = False,
     ) -> None:
         self.model = model
         self.price = price

@@ -49,6 +49,10 @@ class Extract:
             name=row["path"], instruction=self._instruction, evidence=evidence, document=document
         ).strip()
 
+    def preview(self, row: Mapping[str, Any]) -> str:
+        """The prompt before the document is read."""
+        return self.prompt(row, None if self._native or row.get("media") != PDF else f"(the text of {row['path']})")
+
     def recipe(self, retries_invalid: int) -> Callable[..., Any]:
         """The recipe. Its output is the values, with citations `{"result", "citations", "unsupported"}`."""
 

@@ -97,7 +97,8 @@ def _stated_pattern(name: str) -> re.Pattern[str] | None:
     if not parts:
         return None
     named = r"[\s_-]*".join(parts)
-    return re.compile(rf"(?im)(?:^|[\s,;({{\"'*-]){named}[\"'*]*\s*[:=]\s*((?:[^\n,;]|,(?=\d)){{1,200}})")
+    value = r"(?:(?!\s\s)[^\n,;]|,(?=\d| \d{4}\b)){1,200}"
+    return re.compile(rf"(?im)(?:^|[\s,;({{\"'*-]){named}[\"'*]*\s*[:=]\s*({value})")
 
 
 @lru_cache(1024)

@@ -1,7 +1,7 @@
 """What the provider in a box is like today: a small TOML file read into frozen values.
 
     seed = 7                          # the same seed and the same bytes give the same answers and faults
-    manner = "hostile"                # or "plain" (the default)
+    manner = "hostile"                # or "inventing", or "plain" (the default)
     manner_probability = 0.3          # share of the answers given in that manner
 
     [latency]
@@ -88,7 +88,7 @@ Fault = Literal[
     "usage_oversized",  # usage far above what was asked for, and billed so
 ]
 OutageKind = Literal[Fault, "status_401", "status_402", "status_403", "quota", "refused"]
-MannerName = Literal["plain", "hostile"]
+MannerName = Literal["plain", "hostile", "inventing"]
 BadLine = Literal["line", "refuse", "name", "anonymous"]
 
 

@@ -11,9 +11,11 @@ from packmule.sim.answers import answer
 from packmule.sim.asked import IMAGE_TOKENS, Asked, Refused, Said
 from packmule.sim.chance import chance_of
 from packmule.sim.hostile import spoilt
+from packmule.sim.inventing import made_up
 from packmule.sim.scenario import Scenario
 from packmule.sim.wire import Wire, worded
 
+_MANNERS = {"hostile": spoilt, "inventing": made_up}
 _POISONED = "The content of this request cannot be processed."
 
 
@@ -44,5 +46,7 @@ class Work:
 
     def spoil(self, asked: Asked, said: Said, chance: random.Random) -> Said:
         """The answer in the manner of the day."""
-        hostile = self._scenario.manner == "hostile" and chance.random() < self._scenario.manner_probability
-        return spoilt(asked, said, chance) if hostile else said
+        manner = _MANNERS.get(self._scenario.manner)
+        if manner is None or chance.random() >= self._scenario.manner_probability:
+            return said
+        return manner(asked, said, chance)

@@ -14,6 +14,7 @@ import msgspec
 
 from packmule.core.group import new_counts
 from packmule.core.rows import BatchRow, SavedRow
+from packmule.core.states import BATCH, move
 from packmule.errors import LeaseLost
 from packmule.store.packing import pack, unpack
 from packmule.store.sqlite import Store
@@ -22,6 +23,8 @@ from packmule.store.statements import SQL
 PAGE = 500
 NOBODY = -1
 """The seq of money that belongs to no item, and the number of a call that no recipe made."""
+HALF = "takeover not finished"
+"""Why a batch that is only half made from a checkpoint is no batch to go on with."""
 _NULL = msgspec.Raw(b"null")
 _MODEL = "(carried over)"
 
@@ -43,9 +46,27 @@ def saved_items(store: Store, row: BatchRow) -> Iterator[list[SavedRow]]:
 
 
 def carried_from(store: Store, batch_id: str) -> str | None:
-    """The batch that took over what a checkpoint of `batch_id` held, None when none did."""
-    row = store.one("carried_from", (batch_id,))
+    """The batch that took over what a checkpoint of `batch_id` held, itself or by others; None when none did."""
+    row = store.one("carried_from", (batch_id, HALF))
     return None if row is None else str(row[0])
+
+
+def ancestors(store: Store, row: BatchRow) -> tuple[str, ...]:
+    """The batches that this one was carried over from, the newest first."""
+    found = store.one("carried_event", (row.batch,))
+    return () if found is None else tuple(msgspec.json.decode(found[0])["before"])
+
+
+def half_carried(store: Store, batch_id: str) -> list[int]:
+    """What takeovers left behind that broke off before they were done."""
+    return [batch for (batch,) in store.read("half_carried", (batch_id, HALF))]
+
+
+def forget(store: Store, batch: int) -> None:
+    """Remove a batch that is only half made: no call was made in it, and all it has is in its checkpoint still."""
+    with store.transaction() as connection:
+        for name in ("forget_items", "forget_attempts", "forget_events", "forget_totals", "forget_batch"):
+            connection.execute(SQL[name], (batch,))
 
 
 def carry_money(
@@ -54,21 +75,23 @@ def carry_money(
     epoch: int,
     money: tuple[int, int],
     tokens: tuple[int, int],
-    before: tuple[str, str],
+    before: tuple[str, ...],
+    why: str,
     now_us: int,
 ) -> None:
-    """Open a new batch's ledger with (settled, unknown) of `before`: an earlier batch, and from where it came."""
+    """Open a new batch's ledger with (settled, unknown) of the batches `before` it: no attempts of its own items.
+
+    Nothing goes on with the batch until it is reopened: it is half made from here on.
+    """
     settled, unknown = money
-    why = f"{before[0]} from {before[1]}"
     spent = (row.batch, NOBODY, 0, 0, epoch, _MODEL, "answered", settled, settled, *tokens, None, why, now_us, 0)
     lost = (row.batch, NOBODY, 0, 1, epoch, _MODEL, "unknown", unknown, None, None, None, "died", why, now_us, 0)
-    rows = [spent, lost] if unknown else [spent]
-    counts = {"settled": settled, "unknown": unknown, "attempts": len(rows)}
-    counts |= {"tokens_in": tokens[0], "tokens_out": tokens[1]}
+    counts = {"settled": settled, "unknown": unknown, "tokens_in": tokens[0], "tokens_out": tokens[1]}
     with store.transaction() as connection:
         _count(connection, row, epoch, counts)
-        connection.executemany(SQL["carry_attempt"], rows)
-        data = msgspec.json.encode({"reason": why, "before": before[0]}).decode()
+        connection.execute(SQL["set_state"], (move(BATCH, row.state, "cancel"), HALF, None, now_us, row.batch))
+        connection.executemany(SQL["carry_attempt"], [spent, lost] if unknown else [spent])
+        data = msgspec.json.encode({"reason": why, "before": before}).decode()
         connection.execute(SQL["add_event"], (row.batch, now_us, "carried_over", data))
 
 
@@ -83,9 +106,8 @@ def carry_items(
     for _, item in found:
         counts[item.state] = counts.get(item.state, 0) + 1
     sums = [sum(getattr(item, name) for _, item in found) for name in ("cost", "tokens_in", "tokens_out")]
-    attempts = [attempt for seq, item in found for attempt in _attempts(row.batch, seq, epoch, item, now_us)]
-    # What costs something has an attempt to stand on.
-    counts["attempts"] = len(attempts)
+    counts["attempts"] = sum(_tries(item) for _, item in found)
+    attempts = (attempt for seq, item in found for attempt in _attempts(row.batch, seq, epoch, item, now_us))
     with store.transaction() as connection:
         rev = _count(connection, row, epoch, counts)
         connection.executemany(SQL["end_item"], [_end(row.batch, seq, item, rev) for seq, item in found])
@@ -123,7 +145,7 @@ def _count(connection: Any, row: BatchRow, epoch: int, counts: dict[str, int]) -
 def _end(batch: int, seq: int, item: SavedRow, rev: int) -> tuple[Any, ...]:
     # An output may itself be null; what did not complete has none.
     output = pack(bytes(item.output)) if item.state == "completed" else None
-    sums = (item.cost, item.tokens_in, item.tokens_out, item.attempts, item.latency_ms, item.model)
+    sums = (item.cost, item.tokens_in, item.tokens_out, _tries(item), item.latency_ms, item.model)
     return (item.state, output, item.reason, *sums, rev, batch, seq)
 
 
@@ -131,7 +153,12 @@ def _attempts(batch: int, seq: int, epoch: int, item: SavedRow, now_us: int) -> 
     """As many as it had: the first with all its money, the others for the count."""
     model = item.model or _MODEL
     money = (item.cost, item.cost, item.tokens_in, item.tokens_out)
-    for nth in range(max(item.attempts, 1 if item.cost else 0)):
+    for nth in range(_tries(item)):
         head = (batch, seq, NOBODY, nth, epoch, model, "rejected" if nth else "answered")
         rest = (0, 0, 0, 0) if nth else money
         yield (*head, *rest, None, None, now_us, 0 if nth else item.latency_ms)
+
+
+def _tries(item: SavedRow) -> int:
+    """Its attempts; what cost something has one to stand on."""
+    return max(item.attempts, 1 if item.cost or item.tokens_in or item.tokens_out else 0)

@@ -26,6 +26,8 @@ from packmule.store.packing import unpack
 from packmule.store.sqlite import Store
 
 PAGE = 1000
+LATEST = 2**62
+"""A rev after every other."""
 _decode = msgspec.json.decode
 
 
@@ -111,7 +113,7 @@ def among(store: Store, batch: int, keys: Sequence[str]) -> list[tuple[int, str,
 
 
 def completed_sums(store: Store, batch: int) -> tuple[int, int, int, int]:
-    """(how many, picodollars, tokens in, tokens out) of the completed items."""
+    """(how many, picodollars without what was written off, tokens in, tokens out) of the completed items."""
     count, cost, tokens_in, tokens_out = store.read("completed_sums", (batch,))[0]
     return int(count), int(cost), int(tokens_in), int(tokens_out)
 
@@ -126,7 +128,7 @@ def spread(store: Store, batch: int, count: int) -> list[int]:
 
 
 def ended(store: Store, batch: int, limit: int = PAGE) -> list[ShownRow]:
-    """The first items that came to an end by being asked."""
+    """The first items that came to an end by being asked; their cost is without what was written off."""
     return [ShownRow(*row) for row in store.read("ended_items", (batch, limit))]
 
 
@@ -163,10 +165,15 @@ def _live(data: str) -> Live | None:
         return None
 
 
-def shown(store: Store, batch: int, which: Literal["first", "done", "failed"], limit: int) -> list[ShownRow]:
-    """Items for a table: the first in input order, or the newest that are completed, or failed and blocked."""
+def shown(
+    store: Store, batch: int, which: Literal["first", "done", "failed"], limit: int, until_rev: int = LATEST
+) -> list[ShownRow]:
+    """Items for a table: the first in input order, or the newest that are completed, or failed and blocked.
+
+    What changed after `until_rev` is shown as if it had not yet.
+    """
     name = {"first": "first_items", "done": "newest_done", "failed": "newest_failed"}[which]
-    return [ShownRow(*row) for row in store.read(name, (batch, limit))]
+    return [ShownRow(*row) for row in store.read(name, (batch, limit, until_rev))]
 
 
 def changed_slices(store: Store, batch: int, size: int, after_rev: int) -> list[int]:

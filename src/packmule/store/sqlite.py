@@ -163,7 +163,12 @@ def sqlite_version() -> str:
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_handler(_wait_a_little)
+    # In this order: another process may be making the store right now, both in one transaction.
+    used = connection.pragma("schema_version")
     version = int(connection.pragma("user_version"))
+    if used and not version:
+        message = f"the store {path} is a database of another program"
+        raise StoreError(message, hint="name another store with --store")
     if version > VERSION:
         # Looked at before anything is set: even the journal's mode would change the file.
         message = f"the store {path} was written by a newer packmule (version {version}, this one reads {VERSION})"

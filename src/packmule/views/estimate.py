@@ -1,8 +1,8 @@
 """What a batch may cost, said before a cent is spent: low, likely, high, with the price's source and day.
 
-Low and likely guess tokens from characters (five and four a token) and answers from the prompt's length. High is what
-the ledger would hold for every call: each answer at its bound, each call that an item may make. It binds nobody; the
-cap does.
+Low and likely guess tokens from characters (five and four a token). Low is for answers of one token, because nobody
+knows how short they come out; likely guesses them from the prompt's length. High is what the ledger would hold for
+every call: each answer at its bound, each call that an item may make. It binds nobody; the cap does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from packmule.core.calls import Bounds, Usage
 from packmule.core.money import Price, cost_of, worst_case
 from packmule.core.rows import BatchRow
 
-OUT_LOW = 20
+OUT_LOW = 1
 OUT_LIKELY_MIN = 80
 OUT_SHARE = 4
 CHARS_LOW = 5
@@ -96,9 +96,8 @@ def estimate(sample: Sample, price: Price, bounds: Bounds, extra_chars: int, cal
 
 def price_of_rest(row: BatchRow) -> int | None:
     """What the pending items may cost at the mean price of the completed ones; None before there is one."""
-    if not row.completed or not row.pending:
-        return None
-    return row.settled * row.pending // row.completed
+    mean = row.per_item
+    return None if mean is None or not row.pending else round(mean * row.pending)
 
 
 def _size(prompt: str) -> int:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from packmule.core.money import usd, usd_short
+from packmule.core.money import usd_exact, usd_short
 
 WARNINGS = ("near_cap", "over_cap", "halted")
 """Kinds of events that a person should hear of at once."""
 _MONEY = ("max_cost", "item_cap")
 _PRICES = ("price_in", "price_out")
+
+
+def event_name(kind: str) -> str:
+    """The kind as people say it."""
+    return "asked" if kind == "wish" else kind.replace("_", " ")
 
 
 def event_text(kind: str, data: dict[str, Any]) -> str:
@@ -42,7 +47,7 @@ def _value(name: str, value: Any) -> str:  # noqa: ANN401 - any limit
     if value is None:
         return "none"
     if name in _MONEY:
-        return usd_short(value)
+        return usd_exact(value)
     if name in _PRICES:
-        return f"${usd(value * 10**6)}"
+        return usd_exact(value * 10**6)
     return f"{value:g}" if isinstance(value, float) else str(value)

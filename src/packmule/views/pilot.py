@@ -20,12 +20,17 @@ P95 = 0.95
 
 
 class Measured(Struct, frozen=True):
-    """`per_item`, `rest` and the total from `low` to `high` in picodollars; latencies in seconds, of whole items."""
+    """Picodollars: `spent` and `unknown` so far, `rest` for the `left` items, and the total from `low` to `high`.
+
+    Latencies in seconds, of whole items.
+    """
 
     items: int
     failed: int
     left: int
     per_item: int
+    spent: int
+    unknown: int
     rest: int
     low: int
     likely: int
@@ -49,6 +54,8 @@ def measure(row: BatchRow, ended: Sequence[ShownRow]) -> Measured | None:
         failed=sum(item.state != "completed" for item in ended),
         left=left,
         per_item=round(mean),
+        spent=row.settled,
+        unknown=row.unknown,
         rest=rest,
         low=max(spent, spent + rest - round(spread)),
         likely=spent + rest,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from packmule.core.eta import Forecast, History, forecast
 from packmule.core.live import Live, LiveBucket
@@ -31,7 +31,10 @@ class Waits(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """One item as a table shows it. `number` counts from 1; `wait_s` is until its next try; cost in picodollars."""
+    """One item as a table shows it. `number` counts from 1; `wait_s` is until its next try.
+
+    Picodollars: `cost` is settled and never falls, `unknown` the worst cases of its lost answers.
+    """
 
     number: int
     key: str
@@ -40,6 +43,7 @@ class Line(Struct, frozen=True):
     time_s: float | None = None
     wait_s: float = 0.0
     cost: int = 0
+    unknown: int = 0
 
 
 class Progress(Struct, frozen=True):
@@ -47,7 +51,7 @@ class Progress(Struct, frozen=True):
 
     `label` is the state in a person's words (running, pausing, throttled, stalled, interrupted ...); `lines` are the
     items worth showing, in the order to show them. `per_min` counts items ended in this session; `at` is microseconds
-    UTC.
+    UTC. `rev` is the last change that the figures count, None for all there are.
     """
 
     batch_id: str
@@ -69,6 +73,7 @@ class Progress(Struct, frozen=True):
     tokens_out: int
     attempts: int = 0
     at: int = 0
+    rev: int | None = None
     label: str = ""
     name: str = ""
     models: tuple[str, ...] = ()
@@ -87,8 +92,18 @@ class Progress(Struct, frozen=True):
 
     @property
     def done(self) -> int:
-        """Items in a final state."""
-        return self.total - self.pending
+        """Items that were asked about and are over; what was skipped or cancelled was not."""
+        return self.completed + self.failed + self.blocked
+
+    @property
+    def wanted(self) -> int:
+        """Items that there is something to do about: all but the skipped ones."""
+        return self.total - self.skipped
+
+    @property
+    def share(self) -> float:
+        """Per cent done of what is wanted, rounded down to a tenth: 100 only when all of it is done."""
+        return 1000 * self.done // self.wanted / 10 if self.wanted else 100.0
 
     @property
     def running(self) -> bool:
@@ -104,9 +119,14 @@ class Progress(Struct, frozen=True):
 def progress_of(
     row: BatchRow, live: Live | None, now_us: int = 0, *, alive: bool = True, history: History | None = None
 ) -> Progress:
-    """From the totals row and the live row, as of `now_us`. `alive`: a process holds the batch."""
+    """From the totals row and the live row, as of `now_us`. `alive`: a process holds the batch.
+
+    While it runs all figures are those of the live row, which is of one moment; the totals row is newer than that.
+    """
     running = row.state in {"running", "paused"} and alive
-    live = live if live is not None and running else Live()
+    live = live if live is not None and running and live.epoch == row.epoch else Live()
+    if live.totals is not None:
+        row = replace(row, **asdict(live.totals))
     age_s = max(0.0, (now_us - live.at) / 1e6) if live.at and row.state == "running" else 0.0
     return Progress(
         batch_id=row.id,
@@ -116,6 +136,7 @@ def progress_of(
         cap_stops=row.limits.on_budget == "stop",
         in_flight=live.in_flight,
         at=now_us,
+        rev=live.rev if live.totals is not None else None,
         label=label_of(row, live, age_s, alive=alive),
         name=row.source.name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1],
         models=row.spec.models,
@@ -161,9 +182,15 @@ def _waits(bucket: LiveBucket, age_s: float) -> Waits:
 
 def _line(item: Any, age_s: float) -> Line:  # noqa: ANN401 - a LiveItem
     wait_s = max(0.0, item.wait_s - age_s)
-    return Line(item.seq + 1, item.key, item.state, item.reason, item.for_s + age_s, wait_s, item.cost)
+    time_s = item.for_s + age_s
+    return Line(item.seq + 1, item.key, item.state, item.reason, time_s, wait_s, item.cost, item.unknown)
 
 
 def wait_text(wait: Waits) -> str:
     """'waits 6s: rate limit'; only the reason where nobody knows for how long."""
-    return f"waits {wait.wait_s:.0f}s: {wait.why}" if wait.wait_s else wait.why
+    return f"waits {whole(wait.wait_s)}s: {wait.why}" if wait.wait_s else wait.why
+
+
+def whole(wait_s: float) -> int:
+    """Seconds to wait, as a countdown says them: never 0 while there is something left."""
+    return max(1, round(wait_s))

@@ -1,7 +1,8 @@
 """What a batch will have cost in the end: spent so far, and what the rest is likely to take.
 
 The rest is priced at the mean of the completed items; the range comes from how much items of this session differ.
-Blocked and failed items cost what they cost: they are part of what is spent, never of the mean.
+Blocked and failed items cost what they cost: they are part of what is spent, never of the mean. So is what was written
+off for lost answers.
 """
 
 from __future__ import annotations
@@ -29,11 +30,8 @@ class Projection(Struct, frozen=True):
 def project(row: BatchRow, money: MoneyFacts) -> Projection | None:
     """None before an item is completed."""
     spent = row.settled + row.unknown
-    if money.items >= SURE_FROM:
-        mean = money.mean
-    elif row.completed:
-        mean = row.settled / row.completed
-    else:
+    mean = money.mean if money.items >= SURE_FROM else row.per_item
+    if mean is None:
         return None
     rest = mean * row.pending
     spread = Z80 * mean * money.cv * math.sqrt(row.pending + row.pending**2 / max(1, money.items))

@@ -107,4 +107,5 @@ def _line(line: Line) -> dict[str, Any]:
         "for_s": line.time_s,
         "wait_s": line.wait_s or None,
         "cost_usd": usd(line.cost),
+        "unknown_usd": usd(line.unknown),
     }

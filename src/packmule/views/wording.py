@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from packmule.core.money import usd_short
+from packmule.core.money import usd_down, usd_exact, usd_short
 from packmule.core.words import counted
-from packmule.views.progress import Line, Progress, wait_text
+from packmule.views.progress import Line, Progress, wait_text, whole
 
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
 # (up to so many seconds, rounded to so many): nobody plans by the second what takes an hour.
 STEPS = ((20, 1), (90, 5), (600, 30), (HOUR_S, 60), (6 * HOUR_S, 300), (10 * DAY_S, 1800))
+ASKED = ("completed", "failed", "blocked")
 TROUBLES = ("failed", "blocked", "skipped", "cancelled")
 
 Parts = list[str]
@@ -99,7 +100,8 @@ def money(progress: Progress) -> Parts:
         parts.append(f"in all {_between(seen.low, seen.high, seen.likely)}")
     after = progress.left_after
     if after is not None:
-        parts.append(f"{usd_short(after)} left after" if after >= 0 else f"{usd_short(-after)} more than the cap")
+        more = f"{usd_short(-after)} more than the {_bound(progress)}"
+        parts.append(f"{usd_down(after)} left after" if after >= 0 else more)
     return parts
 
 
@@ -107,11 +109,17 @@ def _of_cap(progress: Progress) -> str:
     if progress.cap is None:
         return ""
     over = ", above it" if progress.settled + progress.unknown > progress.cap else ""
-    return f" of {usd_short(progress.cap)} {'cap' if progress.cap_stops else 'budget (warns)'}{over}"
+    warns = "" if progress.cap_stops else " (warns)"
+    return f" of {usd_exact(progress.cap)} {_bound(progress)}{warns}{over}"
+
+
+def _bound(progress: Progress) -> str:
+    """A cap stops; a budget only warns."""
+    return "cap" if progress.cap_stops else "budget"
 
 
 def _between(low: int, high: int, likely: int) -> str:
-    ends = usd_short(low), usd_short(high)
+    ends = usd_down(low), usd_short(high)
     return f"about {usd_short(likely)}" if ends[0] == ends[1] else f"{ends[0]}-{ends[1]}"
 
 
@@ -123,9 +131,17 @@ def pace(progress: Progress) -> Parts:
     if progress.p50_s is not None and progress.p95_s is not None:
         parts.append(f"p50 {short(progress.p50_s)} p95 {short(progress.p95_s)}")
     if progress.running:
-        narrow = f", width {progress.width} now" if progress.width and progress.width < progress.concurrency else ""
-        parts.append(f"{progress.in_flight} of {progress.concurrency} calls busy{narrow}")
+        parts.append(_busy(progress))
     return parts + [wait_text(wait) for wait in progress.waits[:2]]
+
+
+def _busy(progress: Progress) -> str:
+    """'3 of 8 calls busy'; after the width was lowered, what is on its way still may be more than it."""
+    width = min(progress.width or progress.concurrency, progress.concurrency)
+    if progress.in_flight > progress.concurrency:
+        return f"{counted(progress.in_flight, 'call')} busy, width {width} now"
+    narrow = f", width {width} now" if width < progress.concurrency else ""
+    return f"{progress.in_flight} of {progress.concurrency} calls busy{narrow}"
 
 
 def troubles(progress: Progress) -> Parts:
@@ -134,28 +150,35 @@ def troubles(progress: Progress) -> Parts:
 
 
 def status(line: Line) -> str:
-    """'generating', 'retry 2/3 in 6s: server error', 'waits 6s: rate limit', 'failed: the schema asks for total'."""
+    """'generating', 'retry 2/3 in 6s: server error', 'waits 6s: rate limit', 'failed: the schema asks for total'.
+
+    A retry whose time has come is due: it goes when there is a slot and money for it.
+    """
     if line.state == "retrying" and line.reason:
         head, _, why = line.reason.partition(": ")
         if head == "waits":
-            return f"waits {line.wait_s:.0f}s: {why}" if line.wait_s else f"waits: {why}"
-        return f"{head} in {line.wait_s:.0f}s: {why}" if line.wait_s else f"{head}: {why}"
+            return f"waits {whole(line.wait_s)}s: {why}" if line.wait_s else f"waits: {why}"
+        due = " due" if head.startswith("retry ") else ""
+        return f"{head} in {whole(line.wait_s)}s: {why}" if line.wait_s else f"{head}{due}: {why}"
     word = {"completed": "done", "pending": "queued"}.get(line.state, line.state)
     return f"{word}: {line.reason}" if line.reason and line.state in {"failed", "blocked", "skipped"} else word
 
 
+def cost(line: Line) -> str:
+    """'$0.0111'; with '+?' where a lost answer may have been billed besides, 'unknown' where that is all there is.
+
+    '--' where nothing can have been billed yet.
+    """
+    if not line.cost and line.unknown:
+        return "unknown"
+    if not line.cost and line.state not in ASKED:
+        return "--"
+    return f"{usd_short(line.cost)}{'+?' if line.unknown else ''}"
+
+
 def block(progress: Progress) -> str:
     """Some plain lines for a log: what a person reads of a run without a terminal."""
-    share = 100 * progress.done / progress.total if progress.total else 100.0
-    lines = [f"Processing: {progress.done:,}/{progress.total:,} items ({share:.1f}%)"]
-    cost = f"Cost: {usd_short(progress.settled)}"
-    if progress.cap:
-        cost += f" / {usd_short(progress.cap)} ({100 * progress.settled / progress.cap:.1f}% of limit)"
-    if progress.cap and progress.settled + progress.unknown > progress.cap:
-        cost += ", above the cap"
-    if progress.unknown:
-        cost += f", {usd_short(progress.unknown)} unknown"
-    lines.append(cost)
+    lines = [f"Processing: {progress.done:,}/{progress.wanted:,} items ({progress.share:.1f}%)", _cost(progress)]
     if progress.running and progress.label == "running" and progress.pending:
         forecast = progress.eta
         lines.append("ETA: estimating" if forecast is None else f"ETA: ~{_likely(forecast.likely_s)}")
@@ -166,6 +189,20 @@ def block(progress: Progress) -> str:
         if count := getattr(progress, name):
             lines.append(f"{name.capitalize()}: {counted(count, 'item')}")
     return "\n".join(lines)
+
+
+def _cost(progress: Progress) -> str:
+    """Spent, rounded up, of the cap or the budget, and what may have been spent besides."""
+    said = f"Cost: {usd_short(progress.settled)}"
+    if progress.cap:
+        share = -(-1000 * progress.settled // progress.cap) / 10
+        bound = "limit" if progress.cap_stops else "budget, which only warns"
+        said += f" / {usd_exact(progress.cap)} ({share:.1f}% of {bound})"
+    if progress.cap and progress.settled + progress.unknown > progress.cap:
+        said += ", above it"
+    if progress.unknown:
+        said += f", {usd_short(progress.unknown)} unknown"
+    return said
 
 
 def _likely(seconds: float) -> str:

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from packmule.cli import options as o
+from packmule.cli.demo.sweeper import Sweeper
+from packmule.cli.say import say
 
 DATA = Path(__file__).parent
 SHIPPED = ("tickets.csv", "ask.md", "ticket.schema.json", "scenario.toml", "steady.toml")
@@ -29,20 +31,23 @@ def demo(
     """Show what packmule does on a provider's bad day, in a minute: no key, no network, no cost."""
     from packmule.cli.demo import crashing, showing  # noqa: PLC0415 - not for --help
 
-    with own_folder() as folder:
-        code = (crashing.crash if crash else showing.show)(folder, pace, progress)
+    with own_folder() as sweeper:
+        code = crashing.crash(sweeper, pace, progress) if crash else showing.show(sweeper.folder, pace, progress)
     raise typer.Exit(code)
 
 
 @contextmanager
-def own_folder() -> Iterator[Path]:
-    """A temporary folder with the shipped data, as the current one; it is gone afterwards."""
+def own_folder() -> Iterator[Sweeper]:
+    """A temporary folder with the shipped data, as the current one; it is gone afterwards, whatever ends us."""
     for name in [name for name in os.environ if name.startswith("PACKMULE_")]:
         # A store or an address of the user's own has no place here.
         del os.environ[name]
-    with tempfile.TemporaryDirectory(prefix="packmule-demo-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    sweeper = Sweeper(Path(tempfile.mkdtemp(prefix="packmule-demo-")).resolve())
+    try:
         for shipped in SHIPPED:
-            (folder / shipped).write_bytes((DATA / shipped).read_bytes())
-        with chdir(folder):
-            yield folder
+            (sweeper.folder / shipped).write_bytes((DATA / shipped).read_bytes())
+        with chdir(sweeper.folder):
+            yield sweeper
+    finally:
+        sweeper.end()
+        say("# The demo's folder is removed: the batch that its commands name, and the results, are gone with it.")

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from packmule.core.words import counted
 if TYPE_CHECKING:
     from types import FrameType
 
+    from packmule.cli.demo.sweeper import Sweeper
     from packmule.compose import Desk, Verdict
 
 HERE = Path(__file__).parent
@@ -37,17 +38,18 @@ KILL_AT, FLYING = 20, 3
 LOOK_S = 0.05
 
 
-def crash(folder: Path, pace: float, mode: str) -> int:
+def crash(sweeper: Sweeper, pace: float, mode: str) -> int:
     """Serve, run, kill, run again, compare; 0 when the books hold, else 1."""
+    folder = sweeper.folder
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     scenario = folder / "steady.toml"
     scenario.write_text(paced(scenario.read_text("utf-8"), pace), "utf-8")
     bill, desk = folder / "bill.jsonl", compose.Desk(folder / STORE)
-    with provider(scenario, bill) as url:
+    with provider(scenario, bill, sweeper) as url:
         shown = [] if mode == "auto" else ["--progress", mode]
         words = [*ORDER.split(), "--base-url", f"{url}/v1", *LIMITS.split(), *shown]
-        with command(words) as child:
+        with command(words, sweeper) as child:
             killed = _kill(desk, child)
         if not killed:
             say(f"packmule: the command ended with code {child.returncode} before it could be killed.")
@@ -57,7 +59,7 @@ def crash(folder: Path, pace: float, mode: str) -> int:
         before = {record.key: record.output for record in desk.records(row) if record.status == "completed"}
         say(f"# SIGKILL to process {child.pid}: {counted(row.completed, 'item')} done, {flying} calls on their way.")
         say("# The same command again:")
-        with command(words) as child:
+        with command(words, sweeper) as child:
             child.wait()
     after = {record.key: record.output for record in desk.records(row) if record.status == "completed"}
     lost = row.total - len(after) + sum(after.get(key) != output for key, output in before.items())
@@ -73,7 +75,7 @@ def paced(scenario: str, pace: float) -> str:
 
 
 @contextmanager
-def provider(scenario: Path, bill: Path) -> Iterator[str]:
+def provider(scenario: Path, bill: Path, sweeper: Sweeper) -> Iterator[str]:
     """`packmule sim serve` in a process of its own; its address."""
     words = ["sim", "serve", "--port", "0", "--scenario", scenario.name, "--bill", bill.name]
     say(f"$ packmule {shlex.join(words)}")
@@ -82,7 +84,7 @@ def provider(scenario: Path, bill: Path) -> Iterator[str]:
         [*packmule(), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, process_group=0
     )
     assert process.stdout is not None
-    with process:
+    with sweeper.watching(process.pid), process:
         try:
             yield process.stdout.readline().strip()
         finally:
@@ -90,10 +92,14 @@ def provider(scenario: Path, bill: Path) -> Iterator[str]:
 
 
 @contextmanager
-def command(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def command(words: list[str], sweeper: Sweeper) -> Iterator[subprocess.Popen[bytes]]:
     """The real command on this terminal; ended with us, and the terminal as it was."""
     say(f"$ packmule {shlex.join(words)}")
-    with kept_terminal(), subprocess.Popen([*packmule(), *words]) as process:  # noqa: S603 - ourselves
+    with ExitStack() as around:
+        around.enter_context(kept_terminal())
+        process = subprocess.Popen([*packmule(), *words])  # noqa: S603 - ourselves
+        around.enter_context(sweeper.watching(process.pid))
+        around.enter_context(process)
         try:
             yield process
         except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from packmule import compose
 from packmule.cli.demo.narrator import Narrator, load_story
 from packmule.cli.say import say
 from packmule.config import STORE
-from packmule.core.money import usd_short
+from packmule.core.money import usd_exact, usd_short
 from packmule.core.words import counted
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def type_(words: list[str], pace: float) -> int:
 
     say(f"$ packmule {shlex.join(words)}")
     sys.argv = ["packmule", *words]  # the batch remembers by which command it came
-    return app(words, standalone_mode=False, obj=pace) or 0
+    # In a context of its own: what the command keeps quiet about is its own affair.
+    return copy_context().run(app, words, standalone_mode=False, obj=pace) or 0
 
 
 def last_words(desk: Desk) -> str:
@@ -69,7 +71,7 @@ def last_words(desk: Desk) -> str:
             failed=row.failed,
             settled=usd_short(row.settled),
             unknown=usd_short(row.unknown),
-            cap=usd_short(row.cap or 0),
+            cap=usd_exact(row.cap or 0),
             attempts=counted(sum(endings.values()), "call"),
             answered=answered,
         )

@@ -11,15 +11,15 @@ from rich.text import Text
 from packmule.cli.say import one_line
 from packmule.cli.screen.glyphs import STYLES, Glyphs, bar
 from packmule.cli.screen.layout import cut, folded, joined, padded, styled
-from packmule.core.money import usd_short
 from packmule.views.progress import Line, Progress
-from packmule.views.wording import left, money, pace, short, status, troubles
+from packmule.views.wording import cost, left, money, pace, short, status, troubles
 
 WIDE, MIDDLE, NARROW, TINY = 100, 80, 60, 40
 HEAD_ROWS = 5
 FOOT_ROWS = 3
 KEYS = ["P pause", "Q stop", "D detail", "E errors", "+ - width", "? help"]
 KEYS_PAUSED = ["P go on", *KEYS[1:]]
+KEYS_STOPPING = ["D detail", "E errors", "? help"]
 LABEL_STYLES = {"running": "green", "paused": "yellow", "pausing": "yellow", "throttled": "yellow", "stalled": "red"}
 
 
@@ -36,7 +36,8 @@ def detailed(
         return compact(progress, width, glyphs)[:1]
     lines = [*head(progress, width, glyphs), *table(progress, width, room, glyphs, costs=costs)]
     if keys and progress.running:
-        names = KEYS_PAUSED if progress.label in {"paused", "pausing"} else KEYS
+        other = {"paused": KEYS_PAUSED, "pausing": KEYS_PAUSED, "stopping": KEYS_STOPPING}
+        names = other.get(progress.label, KEYS)
         lines.append(styled((f"  {joined(names, width - 2, glyphs)}", "dim")))
     return lines
 
@@ -51,12 +52,12 @@ def head(progress: Progress, width: int, glyphs: Glyphs) -> list[Text]:
 
 def headline(progress: Progress, width: int, glyphs: Glyphs) -> Text:
     """Name, count, bar, share, state, id."""
-    count, share = f"{progress.done:,}/{progress.total:,}", f"{_share(progress):>3}%"
+    count, share = f"{progress.done:,}/{progress.wanted:,}", f"{int(progress.share):>3}%"
     tail = f"  {progress.label}"
     batch = f"  {progress.batch_id}" if width >= MIDDLE else ""
     name = cut(progress.name or progress.batch_id, max(8, width // 4), glyphs)
     space = width - sum(map(len, (count, share, tail, batch))) - cell_len(name) - 5
-    done, rest = bar(progress.done, progress.total, max(4, min(40, space)), glyphs)
+    done, rest = bar(progress.done, progress.wanted, max(4, min(40, space)), glyphs)
     style = LABEL_STYLES.get(progress.label, "bold")
     pieces = [(name, "bold"), (f"  {count} ", ""), (done, "green"), (rest, "dim"), (f" {share}", "")]
     line = styled(*pieces, (tail, style), (batch, "dim"))
@@ -66,7 +67,7 @@ def headline(progress: Progress, width: int, glyphs: Glyphs) -> Text:
 
 def compact(progress: Progress, width: int, glyphs: Glyphs) -> list[Text]:
     """Two lines; one when it is narrow, a bare count when there is hardly room."""
-    count = f"{progress.done}/{progress.total} {_share(progress)}%"
+    count = f"{progress.done}/{progress.wanted} {int(progress.share)}%"
     if width < TINY:
         return [styled((cut(count, width, glyphs), ""))]
     spent = money(progress)
@@ -91,7 +92,7 @@ def table(progress: Progress, width: int, room: int, glyphs: Glyphs, *, costs: b
 def _columns(lines: tuple[Line, ...], width: int, *, costs: bool) -> dict[str, int]:
     """Width of each column: #, id, status, time, cost; time and (where wanted) cost only from 80 columns on."""
     number = max(2, len(f"{max(line.number for line in lines)}"))
-    figures = {"time": 8, **({"cost": 9} if costs else {})} if width >= MIDDLE else {}
+    figures = {"time": 8, **({"cost": 10} if costs else {})} if width >= MIDDLE else {}
     key = min(max(8, *(cell_len(one_line(line.key)) for line in lines)), 40 if width >= WIDE else 24)
     used = 2 + number + 2 + key + 2 + sum(figures.values()) + 2 * len(figures)
     return {"#": number, "id": key, "status": max(10, min(60, width - used)), **figures}
@@ -114,10 +115,5 @@ def _row(line: Line, columns: dict[str, int], glyphs: Glyphs) -> Text:
         time = "--" if line.time_s is None else f"{short(line.time_s)}{going}"
         pieces.append(("  " + padded(time, columns["time"], glyphs, right=True), ""))
     if "cost" in columns:
-        cost = usd_short(line.cost) if line.cost else "--"
-        pieces.append(("  " + padded(cost, columns["cost"], glyphs, right=True), ""))
+        pieces.append(("  " + padded(cost(line), columns["cost"], glyphs, right=True), ""))
     return styled(*pieces)
-
-
-def _share(progress: Progress) -> int:
-    return 100 * progress.done // progress.total if progress.total else 100

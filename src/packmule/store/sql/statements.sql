@@ -46,7 +46,8 @@ INSERT OR REPLACE INTO notes (batch, seq, round, name, value) VALUES (?, ?, ?, ?
 INSERT INTO events (batch, at, kind, data) VALUES (?, ?, ?, ?);
 
 -- name: set_live
-INSERT OR REPLACE INTO live (batch, at, data) VALUES (?, ?, ?);
+INSERT OR REPLACE INTO live (batch, at, data)
+VALUES (?1, ?2, json_set(?3, '$.rev', (SELECT rev FROM totals WHERE batch = ?1)));
 
 -- name: add_tick
 INSERT OR REPLACE INTO ticks (batch, at, data) VALUES (?, ?, ?);
@@ -101,17 +102,13 @@ UPDATE batches SET ingested = 1, ingest_notes = ?, identity = ?, source = ? WHER
 -- name: unset_ingested
 UPDATE batches SET ingested = 0 WHERE batch = ?;
 
--- name: reset_items
-DELETE FROM items WHERE batch = ?;
-
--- name: reset_counts
-UPDATE totals SET total = 0, pending = 0, skipped = 0 WHERE batch = ?;
-
 -- name: batch_columns
 SELECT b.batch, b.id, b.identity, b.spec_digest, b.spec, b.limits, b.source, b.round, b.command, b.ingested,
     b.ingest_notes, b.out_dir, b.created_at, t.epoch, t.rev, t.state, t.reason, t.cap, t.total, t.pending,
     t.completed, t.failed, t.skipped, t.blocked, t.cancelled, t.settled, t.unknown, t.held, t.tokens_in,
-    t.tokens_out, t.attempts, t.started_at, t.ended_at
+    t.tokens_out, t.attempts, t.started_at, t.ended_at, (
+    SELECT coalesce(sum(json_extract(e.data, '$.amount')), 0) FROM events e
+    WHERE e.batch = b.batch AND e.kind = 'written_off')
 FROM batches b JOIN totals t USING (batch)
 
 -- name: take_epoch
@@ -151,8 +148,11 @@ SELECT seq FROM (
 WHERE place IN (SELECT value FROM json_each(?));
 
 -- name: ended_items
-SELECT seq, key, state, reason, latency_ms, cost FROM items
-WHERE batch = ? AND rev > 0 AND state IN ('completed', 'failed', 'blocked') ORDER BY rev, seq LIMIT ?;
+SELECT i.seq, i.key, i.state, i.reason, i.latency_ms, i.cost - (
+    SELECT coalesce(sum(a.cost), 0) FROM attempts a
+    WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'written_off')
+FROM items i WHERE i.batch = ? AND i.rev > 0 AND i.state IN ('completed', 'failed', 'blocked')
+ORDER BY i.rev, i.seq LIMIT ?;
 
 -- name: output_of_item
 SELECT output FROM items WHERE batch = ? AND seq = ?;
@@ -207,15 +207,25 @@ SELECT seq, key, state, reason, cost, attempts, rev FROM items
 WHERE batch = ? AND rev > ? AND rev > 0 ORDER BY rev, seq LIMIT ?;
 
 -- name: first_items
-SELECT seq, key, state, reason, latency_ms, cost FROM items WHERE batch = ? ORDER BY seq LIMIT ?;
+SELECT i.seq, i.key, CASE WHEN i.rev <= ?3 THEN i.state ELSE 'pending' END, i.reason, i.latency_ms,
+    (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
+    (SELECT coalesce(sum(a.worst), 0) FROM attempts a
+     WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
+FROM items i WHERE i.batch = ?1 ORDER BY i.seq LIMIT ?2;
 
 -- name: newest_done
-SELECT seq, key, state, reason, latency_ms, cost FROM items
-WHERE batch = ? AND rev > 0 AND state = 'completed' ORDER BY rev DESC LIMIT ?;
+SELECT i.seq, i.key, i.state, i.reason, i.latency_ms,
+    (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
+    (SELECT coalesce(sum(a.worst), 0) FROM attempts a
+     WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
+FROM items i WHERE i.batch = ?1 AND i.rev > 0 AND i.rev <= ?3 AND i.state = 'completed' ORDER BY i.rev DESC LIMIT ?2;
 
 -- name: newest_failed
-SELECT seq, key, state, reason, latency_ms, cost FROM items
-WHERE batch = ? AND state IN ('failed', 'blocked') ORDER BY rev DESC LIMIT ?;
+SELECT i.seq, i.key, i.state, i.reason, i.latency_ms,
+    (SELECT coalesce(sum(a.cost), 0) FROM attempts a WHERE a.batch = i.batch AND a.seq = i.seq),
+    (SELECT coalesce(sum(a.worst), 0) FROM attempts a
+     WHERE a.batch = i.batch AND a.seq = i.seq AND a.state = 'unknown')
+FROM items i WHERE i.batch = ?1 AND i.rev <= ?3 AND i.state IN ('failed', 'blocked') ORDER BY i.rev DESC LIMIT ?2;
 
 -- name: failed_page
 SELECT i.rev, i.seq, i.key, i.state, i.reason, i.cost,
@@ -239,8 +249,11 @@ SELECT seq, key, CASE WHEN state = 'skipped' AND reason IS 'filtered' THEN reaso
 FROM items WHERE batch = ? AND key IN (SELECT value FROM json_each(?));
 
 -- name: completed_sums
-SELECT count(*), coalesce(sum(cost), 0), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0)
-FROM items WHERE batch = ? AND state = 'completed';
+SELECT count(*), coalesce(sum(cost), 0) - (
+    SELECT coalesce(sum(a.cost), 0) FROM attempts a JOIN items o USING (batch, seq)
+    WHERE a.batch = ?1 AND a.state = 'written_off' AND o.state = 'completed'),
+    coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0)
+FROM items WHERE batch = ?1 AND state = 'completed';
 
 -- name: live_of_kin
 SELECT l.data FROM batches b JOIN totals t USING (batch) JOIN live l USING (batch)
@@ -333,7 +346,7 @@ FROM items WHERE batch = ?;
 -- name: sums_of_attempts
 SELECT coalesce(sum(cost), 0), coalesce(sum(CASE WHEN state = 'unknown' THEN worst END), 0),
     coalesce(sum(CASE WHEN state = 'held' THEN worst END), 0), coalesce(sum(tokens_in), 0),
-    coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent'), 0)
+    coalesce(sum(tokens_out), 0), coalesce(sum(state != 'not_sent' AND seq >= 0), 0)
 FROM attempts WHERE batch = ?;
 
 -- name: saved_keys
@@ -360,8 +373,31 @@ WHERE batch = ? AND seq = -1 AND number = 0 AND nth = 0;
 
 -- name: carried_from
 SELECT b.id FROM events e JOIN batches b USING (batch) JOIN totals t USING (batch)
-WHERE e.kind = 'carried_over' AND json_extract(e.data, '$.before') = ? AND t.state != 'cancelled'
+WHERE e.kind = 'carried_over' AND t.reason != ?2
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.before') WHERE value = ?1)
 ORDER BY e.id DESC LIMIT 1;
+
+-- name: carried_event
+SELECT data FROM events WHERE batch = ? AND kind = 'carried_over' ORDER BY id LIMIT 1;
+
+-- name: half_carried
+SELECT e.batch FROM events e JOIN totals t USING (batch)
+WHERE e.kind = 'carried_over' AND t.reason = ?2 AND json_extract(e.data, '$.before[0]') = ?1;
+
+-- name: forget_items
+DELETE FROM items WHERE batch = ?;
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE batch = ?;
+
+-- name: forget_events
+DELETE FROM events WHERE batch = ?;
+
+-- name: forget_totals
+DELETE FROM totals WHERE batch = ?;
+
+-- name: forget_batch
+DELETE FROM batches WHERE batch = ?;
 
 -- name: checkpoint_events
 SELECT b.id, e.data FROM events e JOIN batches b USING (batch) WHERE e.kind = 'checkpoint' ORDER BY e.id DESC;
