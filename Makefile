@@ -29,6 +29,7 @@ bench: .venv/.dev
 	$(BIN)/python bench/eta.py
 	$(BIN)/python bench/extract.py
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/state_file.py
 
 # The picture in the documentation, drawn from a real run.
 picture: .venv/.dev

@@ -1,6 +1,6 @@
 """Values and citations out of 100 invoices, ten a provider job, three jobs side by side, at most $5.
 
-python make_invoices.py && cd invoices && python ../invoice_processing.py
+python make_invoices.py --to many-invoices && cd many-invoices && python ../invoice_processing.py
 
 With ANTHROPIC_BASE_URL at the address of `packmule sim serve` it needs no key and costs nothing.
 """

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from packmule import BatchManager, SourceError, StateFileError, batch
+from packmule import BatchManager, JobProcessingError, SourceError, StateFileError, batch
 from tests.cli.command import packmule
 from tests.manager.harness import MODEL, Sim, items_of, manager, script, sim, state_of, talks, until
 
@@ -131,6 +131,18 @@ def test_files_that_cannot_be_used_are_named_before_anything_is_sent(provider: S
     with pytest.raises(SourceError, match=r"3 items given, 1 can be used: .*a\.docx: \.docx is not read yet"):
         manager(provider, tmp_path, files=files, prompt="What is it?")
     assert provider.jobs() == []
+
+
+def test_a_refused_key_ends_the_run_with_a_sentence_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    with sim(tmp_path, '[[outages]]\nfrom_s = 0\nto_s = 9999\nkind = "status_401"\n') as provider:
+        made = manager(provider, tmp_path, talks(12), items_per_job=4)
+        with pytest.raises(JobProcessingError) as error:
+            made.run()
+        assert error.value.message
+        assert {item["status"] for item in items_of(state_of(tmp_path))} == {"pending"}
+        provider.again()
+        assert manager(provider, tmp_path, talks(12), items_per_job=4).run()["completed_items"] == 12
+        provider.check(jobs=3, calls=12)
 
 
 class Offer(BaseModel):
