@@ -130,6 +130,11 @@ def test_tests_use_real_parts_and_shipped_fakes(path: Path) -> None:
     )
 
 
+def test_every_point_of_door_4_has_its_test() -> None:
+    names = re.findall(r"def test_door4_(\d\d)_", (ROOT / "tests" / "manager" / "test_door4.py").read_text("utf-8"))
+    assert names == [f"{number:02d}" for number in range(1, 21)], "one test a point, named test_door4_01_ to _20_"
+
+
 def test_locks_name_no_index() -> None:
     for lock in ROOT.glob("requirements*.lock"):
         for line in lock.read_text().splitlines():

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from packmule.core.items import Item, ItemChange
     from packmule.core.ports import Rejection
     from packmule.errors import (
+        BatchManagerError,
         CallFailed,
         CallRejected,
         ConsentNeeded,
+        CostLimitExceededError,
+        InvalidStateError,
+        JobProcessingError,
         KeyMissing,
         LeaseHeld,
         ModelUnknown,
@@ -24,19 +28,27 @@ if TYPE_CHECKING:
         PreflightError,
         PriceUnknown,
         SourceError,
+        StateFileError,
         StoreError,
         UsageError,
     )
+    from packmule.manager import BatchJob, BatchManager, RunResult, batch
 
 __version__ = "0.1.0"
 __all__ = [
     "Batch",
+    "BatchJob",
+    "BatchManager",
+    "BatchManagerError",
     "CallFailed",
     "CallRejected",
     "ConsentNeeded",
+    "CostLimitExceededError",
     "Handle",
+    "InvalidStateError",
     "Item",
     "ItemChange",
+    "JobProcessingError",
     "KeyMissing",
     "LeaseHeld",
     "ModelUnknown",
@@ -47,13 +59,17 @@ __all__ = [
     "Reply",
     "Result",
     "Results",
+    "RunResult",
     "SourceError",
+    "StateFileError",
     "StoreError",
     "UsageError",
     "__version__",
+    "batch",
 ]
 _HOMES = {
     **dict.fromkeys(("Batch", "Handle", "Result", "Results"), "packmule.api"),
+    **dict.fromkeys(("BatchJob", "BatchManager", "RunResult", "batch"), "packmule.manager"),
     **dict.fromkeys(("Item", "ItemChange"), "packmule.core.items"),
     "Reply": "packmule.core.calls",
     "Rejection": "packmule.core.ports",

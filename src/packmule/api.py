@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from packmule.compose import Desk, Session, begin, loop_factory, prepare
+from packmule.compose import Background, Desk, begin, prepare
 from packmule.compose import ResultRecord as Result
 from packmule.config import Order, limits_of, store_path
 from packmule.core.batch import Limits
@@ -88,24 +87,17 @@ class Results:
 class Handle:
     """A started batch. Every method may be called from any thread."""
 
-    def __init__(self, desk: Desk, row: BatchRow) -> None:
+    def __init__(self, desk: Desk, row: BatchRow, driven: Background | None = None) -> None:
         self._desk = desk
         self._row = row
-        self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        # Not the thread itself: a join that Ctrl+C interrupts takes its thread for ended (Python 3.11).
-        self._over = threading.Event()
+        # None for a batch that was finished before.
+        self._driven = driven
         self.batch_id = row.id
-
-    def _drive(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
-        """Run on a thread of its own; a batch that was finished before has none."""
-        self._thread = threading.Thread(target=self._run, args=(session, on_change), name=self.batch_id, daemon=True)
-        self._thread.start()
 
     @property
     def running(self) -> bool:
         """Is the runner's thread alive?"""
-        return self._thread is not None and not self._over.is_set()
+        return self._driven is not None and self._driven.running
 
     @property
     def progress(self) -> Progress:
@@ -146,8 +138,8 @@ class Handle:
         if self.running:
             message = f"{self.batch_id} is still running"
             raise TimeoutError(message)
-        if self._error is not None:
-            raise self._error
+        if self._driven is not None and self._driven.error is not None:
+            raise self._driven.error
         return Results(self._desk, self._desk.now(self._row))
 
     def _wish(self, kind: str, data: dict[str, Any]) -> None:
@@ -156,19 +148,8 @@ class Handle:
             self._join(POLL_S / 4)
 
     def _join(self, timeout_s: float | None) -> None:
-        if self._thread is not None:
-            self._over.wait(timeout_s)
-
-    def _run(self, session: Session, on_change: Callable[[ItemChange], None] | None) -> None:
-        try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                ending = runner.run(session.drive(on_change=on_change))
-            session.finish(ending)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._error = error
-        finally:
-            session.close()
-            self._over.set()
+        if self._driven is not None:
+            self._driven.join(timeout_s)
 
 
 class Batch:
@@ -270,9 +251,7 @@ class Batch:
             message = "this costs money, and nobody has agreed to it"
             raise ConsentNeeded(message, hint="give max_cost=2.00 (a cap is consent) or yes=True")
         session = begin(prepared, desk.store, WHO)
-        handle = Handle(desk, session.row)
-        handle._drive(session, self._on_change)  # noqa: SLF001 - the two classes are one face
-        return handle
+        return Handle(desk, session.row, Background(session, self._on_change))
 
     def run(self) -> Results:
         """Run to the end. An interrupt drains, keeps the results and returns what there is."""

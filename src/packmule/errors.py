@@ -12,6 +12,11 @@
     │   ├── PriceUnknown      a model has no price and is not free
     │   └── StoreError        the store cannot be opened, or is newer
     │       └── LeaseHeld     another live runner holds the batch
+    ├── BatchManagerError     a BatchManager cannot do what was asked; a ValueError too
+    │   ├── StateFileError    its state file is in use, or of another batch
+    │   │   └── InvalidStateError       that file is damaged
+    │   ├── CostLimitExceededError      max_cost is below what is spent or may be owed
+    │   └── JobProcessingError          the run ended before its time: key, outage, disk
     ├── LeaseLost             our epoch is over: another runner took the batch     exit 75
     ├── StoreFull             the disk is full or failing; nothing more is sent    exit 75
     └── CallFailed            a call ended failed or rejected; a recipe may catch it
@@ -97,6 +102,32 @@ class StoreError(PreflightError):
 
 class LeaseHeld(StoreError):
     """Another live runner holds this batch."""
+
+
+class BatchManagerError(PackmuleError, ValueError):
+    """Wrong arguments of a BatchManager, or it cannot go on; nothing is lost."""
+
+    exit_code = 2
+
+
+class StateFileError(BatchManagerError):
+    """The state file is in use by another manager, unreadable, or of another batch."""
+
+
+class InvalidStateError(StateFileError):
+    """The state file is damaged; the message names it."""
+
+
+class CostLimitExceededError(BatchManagerError):
+    """max_cost is below what the batch has spent or may owe already."""
+
+    exit_code = 4
+
+
+class JobProcessingError(BatchManagerError):
+    """The run ended before its time, for a reason that concerns every job; the state is saved."""
+
+    exit_code = 75
 
 
 class LeaseLost(PackmuleError):

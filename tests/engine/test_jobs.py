@@ -190,6 +190,34 @@ def test_a_stop_leaves_jobs_at_their_provider_and_the_next_session_fetches_them(
     assert bench.row.held == 0
 
 
+def test_a_job_that_its_provider_forgot_is_unknown_money_and_its_calls_are_made_again(tmp_path: Path) -> None:
+    place, bench = house(duration_s=10_000.0), bench_of(tmp_path, 10)
+
+    async def stop(runner: Runner) -> None:
+        await runner.world.clock.sleep(100)
+        runner.stop(Ending("stopped", "person"))
+
+    bench.run(at(place), steer=stop)
+    held, place.jobs, place.duration_s = bench.row.held, {}, 100.0
+    assert held > 0
+    assert bench.run(at(place)).reason == "done"
+    assert bench.row.completed == 10
+    assert (bench.row.held, bench.row.unknown) == (0, held)
+    assert place.billed == bench.row.settled
+    bench.check_books()
+    # A provider that cannot be asked has forgotten nothing.
+    place, bench = house(duration_s=1_000.0), bench_of(tmp_path / "down", 10)
+    gone = True
+
+    async def wait(runner: Runner) -> None:
+        nonlocal gone
+        await runner.world.clock.sleep(900)
+        gone = False
+
+    assert bench.run(at(place, down=lambda: gone and place.creates > 0), steer=wait).reason == "done"
+    assert (place.creates, bench.row.unknown) == (1, 0)
+
+
 def test_a_cancel_ends_the_jobs_too_and_keeps_what_was_done(tmp_path: Path) -> None:
     place, bench = house(duration_s=10_000.0), bench_of(tmp_path, 60)
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packmule.compose.background import Background
     from packmule.compose.checkpoint import Keeper, cancel_file, read_checkpoint
     from packmule.compose.choosing import RETRIED, Chosen, Quote, causes_there_are, choose
     from packmule.compose.desk import OVER, Desk, known_prices
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from packmule.compose.results import RESULT_FILES, check_folder
     from packmule.compose.session import Outcome, Session, begin, folder_of, recipe_changed
     from packmule.compose.simulate import serve_sim
+    from packmule.compose.sliced import Given, Sliced, empty_state, keep_document
+    from packmule.compose.slices import as_citations, saved_results
     from packmule.compose.trust import refuse_said_price
     from packmule.exports import ResultRecord
     from packmule.exports.checkpoint import Checkpoint
 
 _PLACES = {
+    "background": ("Background",),
     "checkpoint": ("Checkpoint", "Keeper", "cancel_file", "read_checkpoint"),
     "choosing": ("RETRIED", "Chosen", "Quote", "causes_there_are", "choose"),
     "desk": ("OVER", "Desk", "known_prices"),
@@ -40,6 +44,8 @@ _PLACES = {
     "results": ("RESULT_FILES", "ResultRecord", "check_folder"),
     "session": ("Outcome", "Session", "begin", "folder_of", "recipe_changed"),
     "simulate": ("serve_sim",),
+    "sliced": ("Given", "Sliced", "empty_state", "keep_document"),
+    "slices": ("as_citations", "saved_results"),
     "trust": ("refuse_said_price",),
 }
 _HOMES = {name: home for home, names in _PLACES.items() for name in names}
@@ -49,9 +55,11 @@ __all__ = [
     "RESULT_FILES",
     "RETRIED",
     "Again",
+    "Background",
     "Checkpoint",
     "Chosen",
     "Desk",
+    "Given",
     "Keeper",
     "Listed",
     "Outcome",
@@ -59,7 +67,9 @@ __all__ = [
     "Quote",
     "ResultRecord",
     "Session",
+    "Sliced",
     "Verdict",
+    "as_citations",
     "begin",
     "cancel_file",
     "carried",
@@ -68,10 +78,12 @@ __all__ = [
     "check_source",
     "check_typed",
     "choose",
+    "empty_state",
     "find_batch",
     "folder_of",
     "is_simulated",
     "judge",
+    "keep_document",
     "known_prices",
     "listed",
     "loop_factory",
@@ -83,6 +95,7 @@ __all__ = [
     "resume",
     "resume_file",
     "retry",
+    "saved_results",
     "serve_sim",
 ]
 

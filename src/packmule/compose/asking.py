@@ -11,10 +11,11 @@ import msgspec
 from packmule.checks import Schema, load_schema
 from packmule.compose.parts import Parts
 from packmule.config import Order
-from packmule.core.batch import DOCUMENT_RECIPES, EXTRACT_CITED, PROMPT
+from packmule.core.batch import CONVERSATION, DOCUMENT, DOCUMENT_RECIPES, EXTRACT_CITED, OWN_RECIPES, PROMPT
 from packmule.core.rows import BatchRow
 from packmule.engine.world import Recipe
 from packmule.errors import UsageError
+from packmule.recipes.conversation import conversation_recipe
 from packmule.recipes.loading import load_recipe, recipe_name, require_recipe
 from packmule.recipes.prompt import prompt_recipe
 from packmule.sources.template import Template, prompt_column
@@ -32,9 +33,7 @@ class Asking:
 
 def asking_of(order: Order, columns: list[str], schema: Schema | None, models: tuple[str, ...], parts: Parts) -> Asking:
     """What an order asks. Raises UsageError where its words contradict each other or name nothing."""
-    own = order.recipe is None or order.recipe in DOCUMENT_RECIPES
-    if not own:
-        assert order.recipe is not None
+    if order.recipe is not None and order.recipe not in OWN_RECIPES:
         if order.prompt is not None or order.schema is not None:
             message = "--recipe does its own asking, so --prompt and --schema have no place beside it"
             raise UsageError(message, hint="give the recipe its prompt and schema inside the function")
@@ -42,7 +41,9 @@ def asking_of(order: Order, columns: list[str], schema: Schema | None, models: t
     if not models:
         message = "no model is named"
         raise UsageError(message, hint="give one with --model, for example --model openai/gpt-5-mini or sim/small")
-    if order.recipe is not None:
+    if order.recipe == CONVERSATION:
+        return Asking(CONVERSATION, conversation_recipe(schema, order.limits.retries_invalid))
+    if order.recipe in DOCUMENT_RECIPES:
         return _extracting(str(order.recipe), schema, order.prompt, models, parts, order.limits.retries_invalid)
     template = _template(order.prompt, columns)
     recipe = prompt_recipe(template.render, schema, order.limits.retries_invalid)
@@ -56,6 +57,8 @@ def stored_recipe(row: BatchRow, parts: Parts, given: str | Callable[..., Any] |
     if spec.recipe in DOCUMENT_RECIPES:
         models = (row.round.model,) if row.round.model is not None else spec.models
         return _extracting(spec.recipe, schema, spec.prompt, models, parts, row.limits.retries_invalid).recipe
+    if spec.recipe == CONVERSATION:
+        return conversation_recipe(schema, row.limits.retries_invalid)
     if spec.recipe != PROMPT:
         return _given(given if given is not None else spec.recipe)[1]
     columns = list(row.ingest_notes.get("columns", ()))
@@ -67,7 +70,7 @@ def _extracting(
 ) -> Asking:
     from packmule.recipes.extract import Extract  # noqa: PLC0415 - brings along what other batches do without
 
-    if schema is None:
+    if schema is None and name != DOCUMENT:
         message = "no schema says what to extract"
         raise UsageError(message, hint="give one like --schema invoice.py:Invoice, or a JSON Schema file")
     native = all(parts.endpoint(model).reads_pdf for model in models)

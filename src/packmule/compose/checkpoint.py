@@ -158,11 +158,12 @@ def checkpoint_of(desk: Desk, row: BatchRow, now_us: int, paused_us: int | None,
         completed_personas=tuple(completed),
         failed_personas=tuple(failed),
         cost_so_far=float(usd(row.settled)),
-        packmule=_facts(desk, row, now_us, before),
+        packmule=facts_of(desk, row, now_us, before),
     )
 
 
-def _facts(desk: Desk, row: BatchRow, now_us: int, before: Facts | None) -> Facts:
+def facts_of(desk: Desk, row: BatchRow, now_us: int, before: Facts | None) -> Facts:
+    """What going on elsewhere needs. `before` knows absolute paths, wherever we are."""
     # What is on its way may be billed although this run should die: for a file it is unknown already.
     unknown = row.unknown + row.held
     return Facts(

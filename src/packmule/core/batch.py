@@ -19,10 +19,11 @@ from packmule.errors import UsageError
 JOB_CALLS_MAX = 20_000
 # The recipes that come along, by the names under which batches remember them.
 PROMPT = "prompt"
+CONVERSATION, DOCUMENT = "conversation", "document"
 EXTRACT, EXTRACT_CITED = "extract", "extract-cited"
-DOCUMENT_RECIPES = frozenset((EXTRACT, EXTRACT_CITED))
+DOCUMENT_RECIPES = frozenset((DOCUMENT, EXTRACT, EXTRACT_CITED))
 """Their items are whole files."""
-OWN_RECIPES = frozenset((PROMPT, EXTRACT, EXTRACT_CITED))
+OWN_RECIPES = frozenset((PROMPT, CONVERSATION, *DOCUMENT_RECIPES))
 
 
 class SourceMark(Struct, frozen=True):
@@ -52,7 +53,10 @@ class Spec(Struct, frozen=True, omit_defaults=True):
 
 
 class Limits(Struct, frozen=True, omit_defaults=True):
-    """What bounds a batch. Money in picodollars, times in seconds, rates a minute; None: no limit."""
+    """What bounds a batch. Money in picodollars, times in seconds, rates a minute; None: no limit.
+
+    `keep_raw`: what came in a job's results is kept as the provider wrote it, beside the answer that was read from it.
+    """
 
     max_cost: int | None = None
     on_budget: Literal["stop", "warn"] = "stop"
@@ -75,6 +79,7 @@ class Limits(Struct, frozen=True, omit_defaults=True):
     items_per_job: int = 100
     max_parallel_jobs: int = 5
     job_linger_s: float = 2.0
+    keep_raw: bool = False
 
     @property
     def width(self) -> int:

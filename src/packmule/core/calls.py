@@ -120,14 +120,18 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     tokens_reasoning: int = 0
 
 
-class Answer(Struct, frozen=True):
-    """A decoded answer of a provider. `usage` is None when it was missing or could not be true."""
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """A decoded answer of a provider. `usage` is None when it was missing or could not be true.
+
+    `raw` is what the provider wrote, where that is kept.
+    """
 
     text: str
     finish: Finish
     usage: Usage | None
     model: str = ""
     blobs: tuple[BlobPart, ...] = ()
+    raw: str = ""
 
 
 class Fault(Struct, frozen=True):

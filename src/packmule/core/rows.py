@@ -147,6 +147,19 @@ class ShownRow(Struct, frozen=True):
     unknown: int = 0
 
 
+class SliceRow(Struct, frozen=True):
+    """An item as a state file tells of it: JSON output, picodollars, how many attempts are held, microseconds UTC."""
+
+    seq: int
+    state: str
+    reason: str | None
+    output: bytes | None
+    cost: int
+    held: int
+    started_at: int | None
+    ended_at: int | None
+
+
 class FailedRow(Struct, frozen=True):
     """A failed or blocked item. `kind` is that of the call that its reason is from, `asked` whether it made any call.
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from packmule.core.calls import Answer, Fault
 from packmule.core.jobs import JobRow, JobSeen, line_of
@@ -28,6 +31,9 @@ POLL_FIRST_S = 1.0
 POLL_GROWTH = 1.3
 POLL_MAX_S = 60.0
 PAGE = 500
+GONE_POLLS = 5
+GONE_S = 60.0
+"""A job that cannot be seen is gone after so many polls in a row, and not while it is young: lists lag."""
 QUEUE_WAIT_S = 120.0
 _QUEUE_FULL = "token_limit_exceeded"  # OpenAI: more input tokens in open jobs than the account may have
 LATE = (50, 80)
@@ -75,7 +81,9 @@ class Driver:
             self._never(job, "the job never reached its provider")
             return
         seen = await self._watch(job)
-        if seen.state == "failed":
+        if seen is None:
+            self._gone(job)
+        elif seen.state == "failed":
             self._refused(job, seen)
         else:
             await self._ingest(job, seen)
@@ -164,20 +172,23 @@ class Driver:
         await self._recorder.durable()
         return True
 
-    async def _watch(self, job: Job) -> JobSeen:
-        """Poll until the provider is done with it."""
+    async def _watch(self, job: Job) -> JobSeen | None:
+        """Poll until the provider is done with it; None when it says again and again that it knows no such job."""
         assert job.remote is not None
-        wait_s, asked = POLL_FIRST_S, False
+        wait_s, asked, unseen = POLL_FIRST_S, False, 0
         while True:
             if self.cancelling and not asked:
                 asked = not isinstance(await job.face.cancel(job.remote), Fault)
             got = await job.face.poll(job.remote)
             if isinstance(got, Fault):
                 self._trouble(job, got.message)
+                unseen = unseen + 1 if got.status == HTTPStatus.NOT_FOUND else 0
+                if unseen >= GONE_POLLS and self._world.clock.utc_us() - job.intended_us >= GONE_S * 1e6:
+                    return None
                 if ACTIONS[got.kind] == "halt":
                     self._owner.on_halt(self._tap.bucket(job.endpoint), got)
             else:
-                job.seen, job.trouble = got, ""
+                job.seen, job.trouble, unseen = got, "", 0
                 if got.state != "running":
                     return got
             self._warn(job)
@@ -207,7 +218,7 @@ class Driver:
             place = line_of(job.marker, row.custom_id)
             line = None if place is None else left.pop(place, None)
             if line is not None:
-                self._land(job, line, _outcome(job, row))
+                self._land(job, line, _outcome(job, row, raw=self._world.limits.keep_raw))
             elif place is None or not 0 <= place < job.requests:
                 foreign += 1
             if n % PAGE == 0:
@@ -226,6 +237,13 @@ class Driver:
         self.move(job, "fail", why)
         for line in job.lines.values():
             self._land(job, line, Fault("stopped", "not_sent", why))
+
+    def _gone(self, job: Job) -> None:
+        """Deleted there, or never kept: whatever it did may be billed, and nobody will see it."""
+        why = "the provider knows no such job any more"
+        self.move(job, "fail", why)
+        for line in job.lines.values():
+            self._land(job, line, Fault("cut", "unknown", why))
 
     def _refused(self, job: Job, seen: JobSeen) -> None:
         """Nothing was done because of something in it: the bad lines fail, or the job is split until they are found."""
@@ -296,13 +314,16 @@ class Driver:
             raise Left
 
     def _scratch(self, job: Job) -> Path:
+        self._world.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._world.scratch / f"{job.marker}.results"
 
 
-def _outcome(job: Job, row: JobRow) -> Answer | Fault:
+def _outcome(job: Job, row: JobRow, *, raw: bool) -> Answer | Fault:
     if row.received is None:
         return Fault("stopped", "rejected", row.unbilled or "the provider did not do it")
     outcome = job.endpoint.decode(row.received)
+    if raw and isinstance(outcome, Answer):
+        return replace(outcome, raw=row.received.body.decode("utf-8", "replace"))
     if isinstance(outcome, Fault) and row.received.status // 100 != 2:  # noqa: PLR2004 - the class of successes
         # A line that failed in a job is not billed, whatever its status says of a single request.
         return Fault(outcome.kind, "rejected", outcome.message, outcome.status, body=outcome.body)

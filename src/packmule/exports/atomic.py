@@ -74,6 +74,15 @@ def replacing(path: Path) -> Iterator[OutputFile]:
             partial.unlink(missing_ok=True)
 
 
+def place(path: Path, data: bytes) -> None:
+    """Replace a file that can be made again: whole or not at all, and no disk is waited for. Raises OutputError."""
+    with translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        partial.write_bytes(data)
+        partial.replace(path)
+
+
 def _target(path: Path) -> Path:
     """The file behind `path`, links followed, its folder made."""
     target = Path(os.path.realpath(path))

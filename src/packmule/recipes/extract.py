@@ -1,4 +1,4 @@
-"""Values by the user's schema out of one document an item, and where in the document each of them stands.
+"""One document an item: values out of it by the user's schema and where each of them stands, or an answer in words.
 
 Quotes are asked for beside the values and located afterwards: a value without a true quote is listed, not refused. PDF
 and images go out as they are to models that read them; to others a PDF goes as its text. Citations always speak of the
@@ -23,6 +23,7 @@ from packmule.sources.pdf import joined, read_pdf
 
 _FOLDER = files("packmule.recipes")
 _PROMPT = (_FOLDER / "extract.md").read_text(encoding="utf-8")
+_PLAIN = (_FOLDER / "document.md").read_text(encoding="utf-8")
 _EVIDENCE = (_FOLDER / "extract_evidence.md").read_text(encoding="utf-8")
 PDF = "application/pdf"
 
@@ -30,10 +31,10 @@ Attached = list[tuple[str, bytes]]
 
 
 class Extract:
-    """How documents are asked about. `native`: every model of the batch reads PDF itself."""
+    """How documents are asked about; without a schema in words. `native`: every model of the batch reads PDF itself."""
 
-    def __init__(self, schema: Schema, instruction: str | None, *, cited: bool, native: bool) -> None:
-        self._asked = with_evidence(schema) if cited else schema
+    def __init__(self, schema: Schema | None, instruction: str | None, *, cited: bool, native: bool) -> None:
+        self._asked = with_evidence(schema) if cited and schema is not None else schema
         self._instruction = instruction or ""
         self._cited = cited
         self._native = native
@@ -43,7 +44,8 @@ class Extract:
         text = row.get("text", text)
         document = "The document is attached." if text is None else f"<document>\n{text}\n</document>"
         evidence = _EVIDENCE if self._cited else ""
-        return _PROMPT.format(
+        words = _PLAIN if self._asked is None else _PROMPT
+        return words.format(
             name=row["path"], instruction=self._instruction, evidence=evidence, document=document
         ).strip()
 
@@ -59,13 +61,13 @@ class Extract:
             prompt = self.prompt(item.data, None if attach else document.text)
             reply = await ask(prompt, schema=self._asked, attach=attach)
             if not self._cited:
-                return reply
+                return reply.text if self._asked is None else reply
             item.phase("validating")
             values, evidence = reply.value[VALUES], reply.value[EVIDENCE]
             cited = await asyncio.to_thread(cite, values, evidence, document)
             return {"result": values, "citations": cited.citations, "unsupported": cited.unsupported}
 
-        recipe.calls_max = 1 + retries_invalid  # type: ignore[attr-defined]
+        recipe.calls_max = 1 if self._asked is None else 1 + retries_invalid  # type: ignore[attr-defined]
         return recipe
 
     async def _read(self, item: Item) -> tuple[Document, Attached]:

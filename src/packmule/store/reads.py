@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from packmule.core.live import Live
 from packmule.core.rows import (
@@ -18,6 +19,7 @@ from packmule.core.rows import (
     ItemRow,
     ResultRow,
     ShownRow,
+    SliceRow,
     UnknownRow,
 )
 from packmule.store.packing import unpack
@@ -172,6 +174,27 @@ def shown(
     """
     name = {"first": "first_items", "done": "newest_done", "failed": "newest_failed"}[which]
     return [ShownRow(*row) for row in store.read(name, (batch, limit, until_rev))]
+
+
+def changed_slices(store: Store, batch: int, size: int, after_rev: int) -> list[int]:
+    """Which slices of `size` items have items that changed after `after_rev`."""
+    rows = store.read("changed_slices", {"batch": batch, "size": size, "after": after_rev})
+    return [int(number) for (number,) in rows]
+
+
+def slice_of(store: Store, batch: int, first: int, after: int) -> tuple[list[SliceRow], str | None]:
+    """The items from seq `first` up to before `after`; and the provider's id of the last job that took one of them."""
+    rows = [SliceRow(*row) for row in store.read("items_of_slice", (batch, first, after))]
+    job = store.one("job_of_slice", (batch, first, after))
+    outputs = (None if row.output is None else unpack(row.output) for row in rows)
+    found = [replace(row, output=output) for row, output in zip(rows, outputs, strict=True)]
+    return found, None if job is None else str(job[0])
+
+
+def last_answer(store: Store, batch: int, seq: int) -> bytes | None:
+    """The last answer of an item, as journaled; None where none came."""
+    row = store.one("last_answer", (batch, seq))
+    return None if row is None else unpack(row[0])
 
 
 def sums(store: Store, batch: int) -> dict[str, int]:

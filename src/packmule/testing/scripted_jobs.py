@@ -148,6 +148,8 @@ class ScriptedJobs:
     async def poll(self, remote: str) -> JobSeen | Fault:
         """What it is now."""
         await self._clock.sleep(0.1)
+        if remote not in self.house.jobs:
+            return Fault("invalid_request", "rejected", "no such job", 404)
         return self._trouble() or self.house.seen(remote, self._now_s())
 
     async def cancel(self, remote: str) -> JobSeen | Fault:

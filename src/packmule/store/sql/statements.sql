@@ -401,3 +401,20 @@ DELETE FROM batches WHERE batch = ?;
 
 -- name: checkpoint_events
 SELECT b.id, e.data FROM events e JOIN batches b USING (batch) WHERE e.kind = 'checkpoint' ORDER BY e.id DESC;
+
+-- name: changed_slices
+SELECT DISTINCT seq / :size FROM items WHERE batch = :batch AND rev > :after AND rev > 0;
+
+-- name: items_of_slice
+SELECT i.seq, i.state, i.reason, i.output, coalesce(sum(a.cost), 0), coalesce(sum(a.state = 'held'), 0),
+    min(a.started_at), max(coalesce(a.started_at + 1000 * a.latency_ms, j.ended_at, a.started_at))
+FROM items i LEFT JOIN attempts a USING (batch, seq) LEFT JOIN jobs j ON j.marker = a.job
+WHERE i.batch = ? AND i.seq >= ? AND i.seq < ? GROUP BY i.seq ORDER BY i.seq;
+
+-- name: job_of_slice
+SELECT j.remote FROM attempts a JOIN jobs j ON j.marker = a.job
+WHERE a.batch = ? AND a.seq >= ? AND a.seq < ? AND j.remote IS NOT NULL ORDER BY j.intended_at DESC LIMIT 1;
+
+-- name: last_answer
+SELECT answer FROM attempts WHERE batch = ? AND seq = ? AND state = 'answered' AND answer IS NOT NULL
+ORDER BY number DESC, nth DESC LIMIT 1;
