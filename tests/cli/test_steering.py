@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import time
@@ -152,3 +153,26 @@ def test_a_batch_that_another_process_finished_meanwhile_is_finished(tmp_path: P
     ending = asyncio.run(session.drive())
     assert (ending.state, ending.reason) == ("completed", "done")
     assert session.finish(ending).row.completed == 3
+
+
+def test_cancel_after_a_kill_loses_no_money_and_writes_what_was_paid(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    words = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, *slow(tmp_path, 0.5), "--concurrency", "4")
+    run = start(tmp_path, *words, "-o", "out", "--checkpoint", "c.json", "--progress", "log")
+    desk = Desk(tmp_path / ".packmule/store.db")
+    until = time.monotonic() + 60
+    while not (desk.newest() and desk.find(None).completed >= 4) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    said = packmule(tmp_path, "batch", "cancel", "c.json")
+    assert said.code == 0, said.err
+    row = desk.find(None)
+    assert (row.state, row.held) == ("cancelled", 0)
+    assert row.unknown > 0
+    assert "may have been billed for lost answers" in said.err
+    assert "4 attempts, at most" in packmule(tmp_path, "unknown").err
+    assert sum(result["status"] == "completed" for result in results(tmp_path / "out")) == row.completed
+    kept = json.loads((tmp_path / "c.json").read_text())
+    assert kept["packmule"]["status"] == "cancelled"
+    assert kept["progress"]["completed"] == row.completed

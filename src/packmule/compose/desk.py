@@ -211,8 +211,18 @@ class Desk:
         batches.set_limits(self.store, self.now(row), limits, RealClock().utc_us(), who, reason)
 
     def cancel(self, row: BatchRow) -> BatchRow:
-        """End a batch at rest for good."""
-        return batches.cancel(self.store, self.now(row), RealClock().utc_us())
+        """End a batch at rest for good. What its last runner had on its way when it died is unknown from now on."""
+        now_us = RealClock().utc_us()
+        epoch, lock = batches.take_lease(self.store, row)
+        try:
+            batches.recover(self.store, self.now(row), epoch, now_us)
+            return batches.cancel(self.store, self.now(row), now_us)
+        finally:
+            lock.drop()
+
+    def has_jobs(self, row: BatchRow) -> bool:
+        """Do jobs of this batch go on at a provider?"""
+        return bool(self.store.read("open_jobs", (row.batch,)))
 
     def answered(self, wish: int) -> str | None:
         """The runner's answer to a wish, None while there is none."""
