@@ -207,7 +207,9 @@ def test_what_cannot_begin_in_the_background_is_told_at_once(tmp_path: Path) -> 
 def test_wait_has_the_code_of_a_batch_that_was_stopped(tmp_path: Path) -> None:
     rows(tmp_path, 40)
     process = start(tmp_path, *RUN[:-1], *slow(tmp_path, 0.5))
-    time.sleep(2.0)
+    until = time.monotonic() + 60
+    while "  running  " not in packmule(tmp_path, "status").out and time.monotonic() < until:
+        time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert packmule(tmp_path, "wait").code == 5

@@ -49,7 +49,7 @@ def test_a_narrow_terminal_gets_whole_words(tmp_path: Path) -> None:
 def test_quiet_says_its_last_line_and_none_says_nothing(tmp_path: Path) -> None:
     rows(tmp_path, 3)
     quiet = packmule(tmp_path, *RUN, "--progress", "quiet")
-    assert [line.split(" ", 1)[1] for line in quiet.lines] == ["finished: 3 of 3 done, $0.0001 spent"]
+    assert [line.split(" ", 1)[1] for line in quiet.lines] == ["finished: 3 of 3 done, <$0.0001 spent"]
     again = packmule(tmp_path, *RUN, "--progress", "quiet")
     assert len(again.lines) == 1
     assert "is finished: 3 of 3 done" in again.err

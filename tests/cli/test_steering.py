@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from packmule.compose import Again, Desk, resume
-from tests.cli.command import MODEL, PROMPT, packmule, results, rows, slow, start
+from packmule.errors import LeaseHeld
+from tests.cli.command import CLEAN, MODEL, PROMPT, packmule, results, rows, slow, start
 
 RUN = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, "-o", "out", "--concurrency", "2")
 
@@ -152,3 +158,61 @@ def test_a_batch_that_another_process_finished_meanwhile_is_finished(tmp_path: P
     ending = asyncio.run(session.drive())
     assert (ending.state, ending.reason) == ("completed", "done")
     assert session.finish(ending).row.completed == 3
+
+
+def test_cancel_after_a_kill_loses_no_money_and_writes_what_was_paid(tmp_path: Path) -> None:
+    rows(tmp_path, 40)
+    words = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, *slow(tmp_path, 0.5), "--concurrency", "4")
+    run = start(tmp_path, *words, "-o", "out", "--checkpoint", "c.json", "--progress", "log")
+    desk = Desk(tmp_path / ".packmule/store.db")
+    until = time.monotonic() + 60
+    while not (desk.newest() and desk.find(None).completed >= 4) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    said = packmule(tmp_path, "batch", "cancel", "c.json")
+    assert said.code == 0, said.err
+    row = desk.find(None)
+    assert (row.state, row.held) == ("cancelled", 0)
+    assert row.unknown > 0
+    assert "may have been billed for lost answers" in said.err
+    assert "4 attempts, at most" in packmule(tmp_path, "unknown").err
+    assert sum(result["status"] == "completed" for result in results(tmp_path / "out")) == row.completed
+    kept = json.loads((tmp_path / "c.json").read_text())
+    assert kept["packmule"]["status"] == "cancelled"
+    assert kept["progress"]["completed"] == row.completed
+
+
+def test_what_is_changed_at_rest_is_refused_while_another_runs_the_batch(tmp_path: Path) -> None:
+    rows(tmp_path, 3)
+    assert packmule(tmp_path, "run", "rows.csv", "--prompt", PROMPT, *MODEL, "--pilot", "1").code == 5
+    desk = Desk(tmp_path / ".packmule/store.db")
+    row = desk.find(None)
+    session = resume(desk, row, Again(row.limits), "test")
+    try:
+        for change in (desk.cancel, lambda row: desk.set_limits(row, row.limits, "test")):
+            with pytest.raises(LeaseHeld):
+                change(row)
+    finally:
+        session.close()
+    assert desk.cancel(row).state == "cancelled"
+
+
+def test_a_run_that_ignores_the_hangup_goes_on_after_it(tmp_path: Path) -> None:
+    rows(tmp_path, 8)
+    words = ("run", "rows.csv", "--prompt", PROMPT, *MODEL, *slow(tmp_path, 0.4), "--concurrency", "2", "-o", "out")
+    run = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "packmule", *words],
+        cwd=tmp_path,
+        env=CLEAN,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    desk = Desk(tmp_path / ".packmule/store.db")
+    until = time.monotonic() + 60
+    while not (desk.newest() and desk.find(None).completed) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(timeout=60) == 0
+    assert desk.find(None).completed == 8

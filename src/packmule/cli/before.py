@@ -10,12 +10,13 @@ import typer
 from packmule.cli.guard import INTERRUPTED
 from packmule.cli.say import say, standing
 from packmule.config import dashed
-from packmule.core.batch import Limits, cap_words
+from packmule.core.batch import Limits, cap_words, changes, limits_event
 from packmule.core.money import usd_down, usd_exact, usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import ConsentNeeded
 from packmule.views.estimate import Estimate, Foreseen, Sample, price_of_rest
+from packmule.views.events import event_text
 
 if TYPE_CHECKING:
     from packmule.compose import Desk, Prepared
@@ -29,6 +30,9 @@ def announce(prepared: Prepared) -> Foreseen:
     row = prepared.existing
     if row is not None:
         say(f"{_VERBS[prepared.action]} {row.id}: {standing(row)}")
+        if prepared.action != "finished" and changes(row.limits, prepared.order.limits):
+            event = limits_event(row.limits, prepared.order.limits, "")
+            say(f"Note: these limits change: {event_text('limits', event)}")
     if prepared.differs:
         say(f"A new batch: it differs from {prepared.differs[0]}")
     if prepared.action == "finished":
@@ -74,7 +78,7 @@ def missing(limits: Limits) -> str:
 
 def say_dry(desk: Desk, seen: Foreseen, row: BatchRow | None, cap: int | None, *, as_json: bool) -> None:
     """The end of a dry run; for programs with all that was said."""
-    say("A dry run: nothing was sent and nothing written.")
+    say("A dry run: nothing was sent.")
     if as_json:
         from packmule.cli.machine import write_estimate  # noqa: PLC0415 - only with --json
 

@@ -99,7 +99,9 @@ def cancel(name: Named, store: o.StoreOption = None) -> None:
         desk, row = found
         running = cancel_row(desk, row)
         if checkpoint is not None and not running:
-            compose.cancel_file(Path(name))
+            keeper = compose.Keeper(Path(name), resume=True)
+            keeper.of(desk, desk.now(row))
+            keeper.close()
         return
     assert checkpoint is not None
     compose.cancel_file(Path(name))

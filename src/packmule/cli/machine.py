@@ -39,12 +39,20 @@ class Records:
         self._out = Whole(os.dup(1), "wb", closefd=False)
         os.dup2(2, 1)
         self._lock = threading.Lock()
+        self._torn = False
 
     def write(self, value: dict[str, Any]) -> None:
         """One line, whole."""
+        line = msgspec.json.encode(value) + b"\n"
         with self._lock, contextlib.suppress(BrokenPipeError):
             # Whoever read the records may have left: the run goes on.
-            self._out.write(msgspec.json.encode(value) + b"\n")
+            try:
+                self._out.write(b"\n" + line if self._torn else line)
+            except OSError:
+                # A full disk took a part of it: the next record begins a line of its own.
+                self._torn = True
+                raise
+            self._torn = False
 
 
 _records: list[Records] = []
@@ -109,14 +117,19 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self._warnings()
-            progress = self._desk.progress(self._row)
-            said = progress_record(progress)
-            seen = {name: said[name] for name in ("label", "counts", "calls", "cost")}
-            if seen != self._last:
-                self._last = seen
-                records().write(record("progress", progress.at, **said))
+            with contextlib.suppress(OSError):
+                # Where they go may be full for a while; the last record says so if it still is.
+                self._tell()
             self._over.wait(STEP_S)
+
+    def _tell(self) -> None:
+        self._warnings()
+        progress = self._desk.progress(self._row)
+        said = progress_record(progress)
+        seen = {name: said[name] for name in ("label", "counts", "calls", "cost")}
+        if seen != self._last:
+            records().write(record("progress", progress.at, **said))
+            self._last = seen
 
     def _warnings(self) -> None:
         for id_, at, kind, data in self._desk.events(self._row, self._told):

@@ -358,6 +358,8 @@ def _say_end(outcome: Outcome, desk: Desk) -> None:
 
 
 def _say_next(row: BatchRow, ending: Ending, failures: list[tuple[str, int]]) -> None:
+    if row.held:
+        say("Jobs go on at their provider; going on with this batch fetches what they bring, and pays nothing twice.")
     if row.pending:
         if (rest := price_of_rest(row)) is not None:
             say(f"{counted(row.pending, 'item')} left, about {usd_short(rest)} at the price of those done")

@@ -34,7 +34,9 @@ class Signals:
 
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, self._on, int(number))
+            # `nohup` has us ignore that the terminal is gone; Ctrl+C is for us even in a shell's background.
+            if number != signal.SIGHUP or self._before[number] != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on, int(number))
 
     def release(self) -> None:
         """Give the signals back once the loop is closed, to whoever had them before."""

@@ -14,6 +14,7 @@ from packmule.cli.completing import complete_batches
 from packmule.cli.say import one_line, say, standing, state_text
 from packmule.config import limits_of, store_path
 from packmule.core.batch import changes
+from packmule.core.money import usd_short
 from packmule.core.rows import BatchRow
 from packmule.core.words import counted
 from packmule.errors import UsageError
@@ -73,8 +74,14 @@ def cancel_row(desk: compose.Desk, row: BatchRow) -> bool:
         _ask(desk, row, "cancel", {})
         say(f"{row.id} is being cancelled; calls on their way finish")
         return True
-    row = _cancel_jobs(desk, row) if row.held else desk.cancel(row)
+    if desk.has_jobs(row):
+        row = _cancel_jobs(desk, row)
+    else:
+        row = desk.cancel(row)
+        desk.write_results(row, compose.folder_of(row))
     say(f"{row.id} is cancelled: {standing(row)}")
+    if row.unknown:
+        say(f"{usd_short(row.unknown)} may have been billed for lost answers: packmule unknown {row.id}")
     return False
 
 

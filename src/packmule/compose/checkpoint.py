@@ -116,7 +116,9 @@ class Keeper:
     def _try_save(self, *, last: bool = False) -> None:
         try:
             row = self._desk.now(self._row)
-            if last or row.state != self._saved[1] or self._due(row):
+            # What lands while a batch pauses is kept at once: who pauses may carry the file away.
+            landed = row.state == "paused" and row.rev != self._saved[0]
+            if last or landed or row.state != self._saved[1] or self._due(row):
                 self._saved, self._due_s = (row.rev, row.state), self._clock.now_s() + self._save_s
                 self._save(row)
                 self.trouble = ""

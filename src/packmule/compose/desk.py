@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any, Literal
@@ -167,7 +168,8 @@ class Desk:
         if batches.is_running(self.store, row):
             message = f"{row.id} is running"
             raise UsageError(message, hint="stop it first, then write off")
-        return batches.write_off(self.store, row, RealClock().utc_us())
+        with self._leased(row) as now:
+            return batches.write_off(self.store, now, RealClock().utc_us())
 
     def wish(self, row: BatchRow, kind: str, data: dict[str, Any], who: str) -> int:
         """Ask something of the running batch."""
@@ -208,11 +210,27 @@ class Desk:
 
     def set_limits(self, row: BatchRow, limits: Limits, who: str, reason: str = "") -> None:
         """Change the limits of a batch at rest. Raises UsageError for a cap below what is committed."""
-        batches.set_limits(self.store, self.now(row), limits, RealClock().utc_us(), who, reason)
+        with self._leased(row) as now:
+            batches.set_limits(self.store, now, limits, RealClock().utc_us(), who, reason)
 
     def cancel(self, row: BatchRow) -> BatchRow:
-        """End a batch at rest for good."""
-        return batches.cancel(self.store, self.now(row), RealClock().utc_us())
+        """End a batch at rest for good. What its last runner had on its way when it died is unknown from now on."""
+        with self._leased(row) as now:
+            return batches.cancel(self.store, now, RealClock().utc_us())
+
+    @contextmanager
+    def _leased(self, row: BatchRow) -> Iterator[BatchRow]:
+        """The batch as it is while nobody else can run it; its dead runner's calls are unknown. Raises LeaseHeld."""
+        epoch, lock = batches.take_lease(self.store, row)
+        try:
+            batches.recover(self.store, self.now(row), epoch, RealClock().utc_us())
+            yield self.now(row)
+        finally:
+            lock.drop()
+
+    def has_jobs(self, row: BatchRow) -> bool:
+        """Do jobs of this batch go on at a provider?"""
+        return bool(self.store.read("open_jobs", (row.batch,)))
 
     def answered(self, wish: int) -> str | None:
         """The runner's answer to a wish, None while there is none."""

@@ -172,7 +172,8 @@ class Session:
         self._lock.drop()
 
     def _world(self) -> World:
-        row = self.row
+        row, scratch = self.row, self.store.folder / "fetched"
+        scratch.mkdir(mode=0o700, exist_ok=True)
         return World(
             clock=self.parts.clock,
             endpoint=self.parts.endpoint,
@@ -187,7 +188,7 @@ class Session:
             limits=row.limits,
             round=row.round,
             pace=self.parts.pace,
-            scratch=self.store.folder / "fetched",
+            scratch=scratch,
         )
 
 

@@ -129,7 +129,7 @@ class Driver:
             tries += 1
             if got.outcome == "unknown":
                 # Made or not: only the provider's list can tell. `_carry` looks.
-                job.trouble = got.message
+                self._trouble(job, got.message)
                 return True
             if not await self._may_try_again(job, got, tries):
                 return False
@@ -143,7 +143,7 @@ class Driver:
 
     async def _may_try_again(self, job: Job, fault: Fault, tries: int) -> bool:
         """Nothing was made. Wait and say True, or end the job and say False."""
-        job.trouble = fault.message
+        self._trouble(job, fault.message)
         action = ACTIONS[fault.kind]
         if action == "halt":
             bucket = self._tap.bucket(job.endpoint)
@@ -181,7 +181,7 @@ class Driver:
                 asked = not isinstance(await job.face.cancel(job.remote), Fault)
             got = await job.face.poll(job.remote)
             if isinstance(got, Fault):
-                job.trouble = got.message
+                self._trouble(job, got.message)
                 unseen = unseen + 1 if got.status == HTTPStatus.NOT_FOUND else 0
                 if unseen >= GONE_POLLS and self._world.clock.utc_us() - job.intended_us >= GONE_S * 1e6:
                     return None
@@ -200,7 +200,7 @@ class Driver:
         tries = 0
         while (fault := await job.face.fetch(seen, path)) is not None:
             tries += 1
-            job.trouble = fault.message
+            self._trouble(job, fault.message)
             self._warn(job)
             await self._rest(gate_wait_s(fault, tries, self._world.rng.random()))
         job.trouble = ""
@@ -281,6 +281,12 @@ class Driver:
         self._recorder.group.statements.append(("move_job", {**values, "marker": job.marker}))
         said = {"job": job.marker, "state": job.state, "calls": job.requests, "reason": detail}
         self._owner.note("job", {**said, "remote": job.remote or ""})
+
+    def _trouble(self, job: Job, message: str) -> None:
+        """Something keeps it waiting: said once, as long as it is the same."""
+        if message != job.trouble:
+            job.trouble = message
+            self._owner.note("job", {"job": job.marker, "state": job.state, "calls": job.requests, "reason": message})
 
     def _warn(self, job: Job) -> None:
         """Results are kept for so long only."""

@@ -92,10 +92,13 @@ class FolderFiles:
         reason = ""
         if suffix in NOT_TEXT and not sent:
             reason = f"{suffix} is read by packmule extract" if suffix in MEDIA else f"{suffix} is not read yet"
-        if not reason and not full.is_file():
-            reason = "not a regular file"
-        if not reason and full.stat().st_size > most:
-            reason = f"larger than {most // 10**6} MB"
+        try:
+            if not reason and not full.is_file():
+                reason = "not a regular file"
+            if not reason and full.stat().st_size > most:
+                reason = f"larger than {most // 10**6} MB"
+        except OSError as error:
+            reason = f"it cannot be looked at ({error.strerror})"
         if not reason:
             try:
                 file = TextFile(full, path, binary=sent)

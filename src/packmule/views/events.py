@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from packmule.core.money import usd_exact, usd_short
+from packmule.core.words import counted
 
 WARNINGS = ("near_cap", "over_cap", "halted")
 """Kinds of events that a person should hear of at once."""
@@ -33,6 +34,17 @@ def event_text(kind: str, data: dict[str, Any]) -> str:
             return ", ".join([f"round {data.get('number', 0)}", *settings])
         case "written_off":
             return f"{usd_short(data['amount'])} counted as spent"
+        case "job":
+            words = [
+                data["job"],
+                data["state"],
+                f"{counted(data['calls'], 'call')}",
+                data.get("remote"),
+                data["reason"],
+            ]
+            return ", ".join(str(word) for word in words if word)
+        case "foreign" | "retention":
+            return f"{data['job']}: {data['reason']}"
         case "halted":
             return f"{data['model']}: {data['reason']}"
         case _:
