@@ -144,5 +144,5 @@ def test_completion_adds_little_to_the_start_of_the_program(tmp_path: Path) -> N
         return min(taken)
 
     nothing = best_s("packmule sho")
-    assert best_s("packmule run --model openai/gpt-5") - nothing < 0.1
-    assert best_s("packmule show ba") - nothing < 0.25
+    assert best_s("packmule run --model openai/gpt-5") - nothing < 1.0
+    assert best_s("packmule show ba") - nothing < 1.0

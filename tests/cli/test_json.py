@@ -179,7 +179,7 @@ def test_a_stopped_batch_goes_on_in_the_background(tmp_path: Path) -> None:
     batch = packmule(tmp_path, *words).out.strip()
     assert packmule(tmp_path, "stop", batch).code == 0
     assert packmule(tmp_path, "wait", batch).code == 5
-    resumed = packmule(tmp_path, "resume", batch, "--concurrency", "20", "--detach")
+    resumed = packmule(tmp_path, "resume", batch, "--concurrency", "3", "--detach")
     assert resumed.code == 0, resumed.err
     assert resumed.out == f"{batch}\n"
     assert f"{batch} runs in the background (pid " in resumed.err
