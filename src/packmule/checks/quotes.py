@@ -99,17 +99,20 @@ def _next_solid(text: str, at: int) -> str:
 
 def locate(quote: str, document: Searched) -> list[Place]:
     """Every place where the quote stands, by the strictest of the three ways that finds any; [] when none does."""
-    # Models put quotes into quotation marks.
-    wanted = quote.strip().strip(_MARKS).strip()
-    if not wanted:
-        return []
-    exact = [Place(a, b, "exact", 1.0) for a, b in _occurrences(wanted, document.text) if _whole(document.text, a, b)]
-    if exact:
+    as_given = quote.strip()
+    # Models put quotes into quotation marks; where the marks stand in the document too, they are a part of it.
+    wanted = as_given.strip(_MARKS).strip()
+    if exact := _exactly(as_given, document.text) or _exactly(wanted, document.text):
         return exact
     short = fold(wanted).text
     if not short:
         return []
     return _normalised(short, document) or _abridged(wanted, document) or _nearly(short, document)
+
+
+def _exactly(quote: str, text: str) -> list[Place]:
+    places = _occurrences(quote, text) if quote else ()
+    return [Place(a, b, "exact", 1.0) for a, b in places if _whole(text, a, b)]
 
 
 def _normalised(short: str, document: Searched) -> list[Place]:
