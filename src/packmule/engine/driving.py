@@ -24,7 +24,6 @@ from packmule.engine.job import Job, Line
 from packmule.engine.recorder import Recorder
 from packmule.engine.settling import Owner, Settling
 from packmule.engine.tap import Tap
-from packmule.engine.waiting import Waiting
 from packmule.engine.world import World
 
 POLL_FIRST_S = 1.0
@@ -41,7 +40,7 @@ LATE = (50, 80)
 
 
 class Driver:
-    """For all jobs of a session. `land` settles a line, `give_back` a call that was never intended.
+    """For all jobs of a session. `land` settles a line.
 
     `leaving` is set when the session ends; `cancelling` when the providers are to end their jobs.
     """
@@ -57,7 +56,6 @@ class Driver:
         batch: int,
         *,
         land: Callable[[Job, Line, Answer | Fault], None],
-        give_back: Callable[[Waiting], None],
     ) -> None:
         self._tap = tap
         self._recorder = recorder
@@ -67,7 +65,6 @@ class Driver:
         self._journal = journal
         self._batch = batch
         self._land = land
-        self._give_back = give_back
         self._loop = asyncio.get_running_loop()
         self._cohorts = 0
         self.leaving = asyncio.Event()
@@ -93,7 +90,7 @@ class Driver:
         gone = [waiting for waiting in job.waitings if waiting.abandoned]
         digest = job.seal()
         for waiting in gone:
-            self._give_back(waiting)
+            self._settling.give_back(waiting)
         if not job.lines:
             return False
         job.intended_us = self._world.clock.utc_us()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from packmule.core.calls import Answer, Fault
-from packmule.core.money import Price, discounted
 from packmule.core.ports import Journal
 from packmule.core.rows import AttemptRow
 from packmule.engine.driving import Driver
@@ -22,7 +21,7 @@ from packmule.engine.recorder import Recorder
 from packmule.engine.settling import Owner, Settling
 from packmule.engine.tap import Tap
 from packmule.engine.waiting import Waiting
-from packmule.engine.world import World
+from packmule.engine.world import World, jobs_price
 
 CLOSING = {"intended": ("fail",), "uploaded": ("fail",), "submitted": ("end", "ingest")}
 CLOSING |= dict.fromkeys(("ended", "cancelled", "expired"), ("ingest",))
@@ -62,7 +61,7 @@ class Jobs:
         self._landed: dict[tuple[int, int, int], AttemptRow] = {}
         self._scheduled = self._closed = False
         parts = (tap, recorder, world, owner, settling, journal, ids[0])
-        self._driver = Driver(*parts, land=self._land, give_back=self._give_back)
+        self._driver = Driver(*parts, land=self._land)
         self.left = 0
         """Jobs that went on at their provider when the session ended."""
 
@@ -96,7 +95,7 @@ class Jobs:
         found = waiting.found
         line = self._places[waiting.run.seq, found.number, found.nth]
         waiting.aim(self._world.endpoint(found.model))
-        waiting.price, waiting.worst, waiting.held = self._price(waiting), found.worst, found.worst
+        waiting.price, waiting.worst, waiting.held = jobs_price(waiting.endpoint), found.worst, found.worst
         age_s = (self._world.clock.utc_us() - found.started_at) / 1e6
         waiting.started_s = self._world.clock.now_s() - max(0.0, age_s)
         self._tap.bucket(waiting.endpoint).pace.take(0)
@@ -121,7 +120,7 @@ class Jobs:
         self._driver.leaving.set()
         for job in self._collecting.values():
             for waiting in job.waitings:
-                self._give_back(waiting)
+                self._settling.give_back(waiting)
         self._collecting.clear()
 
     def cancel(self) -> None:
@@ -217,15 +216,6 @@ class Jobs:
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
 
-    def _give_back(self, waiting: Waiting) -> None:
-        """Admitted, but its job was never intended: as if it had never been."""
-        self._tap.settle(waiting, cost=None)
-        bucket = self._tap.bucket(waiting.endpoint)
-        bucket.pace.done(waiting.tokens, 0)
-        bucket.breaker.on_neutral()
-        waiting.run.on_way -= 1
-        self._owner.on_attempt_end(waiting)
-
     # A job's life
 
     async def _drive(self, job: Job) -> None:
@@ -246,8 +236,7 @@ class Jobs:
             return
         held = line.held
         assert held is not None
-        price = discounted(job.endpoint.price, job.face.limits.discount)
-        attempt = self._settling.end_unasked(held, job.endpoint.model, outcome, price)
+        attempt = self._settling.end_unasked(held, job.endpoint.model, outcome, jobs_price(job.endpoint))
         run = self._runs(held.seq)
         if run is not None and run.loaded:
             run.landed_unasked(attempt)
@@ -261,8 +250,3 @@ class Jobs:
             if run is not None and (line.waiting is not None or run.loaded):
                 run.on_way -= 1
                 self._owner.on_detached(run)
-
-    def _price(self, waiting: Waiting) -> Price:
-        face = waiting.endpoint.jobs()
-        assert face is not None
-        return discounted(waiting.endpoint.price, face.limits.discount)

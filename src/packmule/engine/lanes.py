@@ -133,17 +133,8 @@ class Lanes:
                 waiting = await idle
             except asyncio.CancelledError:
                 if idle.done() and not idle.cancelled() and (given := idle.result()) is not None:
-                    self._give_back(given)
+                    self._settling.give_back(given)
                 raise
-
-    def _give_back(self, waiting: Waiting) -> None:
-        """Admitted, but its lane was dropped before the intent was written: as if it had never been."""
-        self._tap.settle(waiting, cost=None)
-        bucket = self._tap.bucket(waiting.endpoint)
-        bucket.pace.done(waiting.tokens, 0)
-        bucket.breaker.on_neutral()
-        waiting.run.on_way -= 1
-        self._owner.on_attempt_end(waiting)
 
     async def _carry(self, waiting: Waiting) -> None:
         sent = False

@@ -79,6 +79,15 @@ class Settling:
             self._owner.on_intent(run)
         run.change("ask")
 
+    def give_back(self, waiting: Waiting) -> None:
+        """Admitted, but dropped before its intent was written: as if it had never been."""
+        self._tap.settle(waiting, cost=None)
+        bucket = self._tap.bucket(waiting.endpoint)
+        bucket.pace.done(waiting.tokens, 0)
+        bucket.breaker.on_neutral()
+        waiting.run.on_way -= 1
+        self._owner.on_attempt_end(waiting)
+
     def end(self, waiting: Waiting, outcome: Answer | Fault) -> None:
         """The attempt landed: its money, its record, and what comes of its call."""
         now_s = self._world.clock.now_s()

@@ -47,8 +47,13 @@ class World:
 
 def price_of(endpoint: Endpoint, limits: Limits) -> Price:
     """The price of a model under these limits: in jobs mode that of its jobs."""
-    face = endpoint.jobs() if limits.mode == "jobs" else None
+    return jobs_price(endpoint) if limits.mode == "jobs" else endpoint.price
+
+
+def jobs_price(endpoint: Endpoint) -> Price:
+    """What an attempt in a job costs; where there are no jobs, the price of a request."""
+    face = endpoint.jobs()
     return endpoint.price if face is None else discounted(endpoint.price, face.limits.discount)
 
 
-__all__ = ["ItemChange", "Recipe", "World", "price_of"]
+__all__ = ["ItemChange", "Recipe", "World", "jobs_price", "price_of"]
