@@ -145,6 +145,19 @@ def test_a_job_whose_making_was_not_answered_is_found_and_not_made_again(
     assert bench.row.settled == place.billed
 
 
+def test_a_search_that_cannot_look_says_so_and_goes_on(tmp_path: Path) -> None:
+    place = house(lose=lambda nth: nth == 0)
+    bench = bench_of(tmp_path, 5)
+
+    def endpoints(clock: SimClock) -> list[ScriptedEndpoint]:
+        return at(place, lambda: place.creates > 0 and clock.now_s() < 400)(clock)
+
+    assert bench.run(endpoints).reason == "done"
+    assert place.creates == 1
+    said = [data.get("reason") for _, _, kind, data in reads.events(bench.store, bench.batch) if kind == "job"]
+    assert said.count("cannot look for the job: down") == 1
+
+
 def test_a_job_that_never_reached_its_provider_is_made_after_the_quarantine(tmp_path: Path) -> None:
     place = house()
     bench = bench_of(tmp_path, 10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -92,13 +92,10 @@ def _cancel_jobs(desk: compose.Desk, row: BatchRow) -> BatchRow:
     say(f"{row.id} has jobs at its provider; they are being cancelled, and what they did is fetched")
     session = compose.resume(desk, row, compose.Again(row.limits), WHO)
     with asyncio.Runner(loop_factory=compose.loop_factory()) as runner:
-        loop = runner.get_loop()
-        ending = runner.run(session.drive(on_ready=lambda: _soon(loop, session.cancel)))
+        # Once the run has begun, in its own loop.
+        cancel = partial(runner.get_loop().call_soon, session.cancel)
+        ending = runner.run(session.drive(on_ready=cancel))
     return session.finish(ending).row
-
-
-def _soon(loop: Any, call: Callable[[], None]) -> None:  # noqa: ANN401 - asyncio is imported when needed
-    loop.call_soon(call)
 
 
 def set_(

@@ -109,7 +109,7 @@ class Session:
         self,
         *,
         on_change: Callable[[ItemChange], None] | None = None,
-        on_ready: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], object] = lambda: None,
         only: Sequence[int] | None = None,
     ) -> Ending:
         """Run to an ending, on the calling loop; `on_ready` is called there once the batch can be steered.

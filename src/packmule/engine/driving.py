@@ -135,7 +135,7 @@ class Driver:
         return True
 
     def _has_id(self, job: Job, seen: JobSeen) -> None:
-        job.remote, job.seen, job.body, job.trouble = seen.id, seen, b"", ""
+        job.remote, job.body, job.trouble = seen.id, b"", ""
         self.move(job, "submit")
 
     async def _may_try_again(self, job: Job, fault: Fault, tries: int) -> bool:
@@ -161,7 +161,7 @@ class Driver:
         if job.state == "intended" and job.face.limits.uploads:
             # Making comes after the upload, and of that nothing is known.
             return False
-        search = Search(job, self._world, self._journal.known_remotes, self._rests, self._scratch(job))
+        search = Search(job, self._world, self._journal.known_remotes, self._rests, self._scratch(job), self._trouble)
         seen = await search.run()
         if seen is None:
             return False
@@ -185,7 +185,7 @@ class Driver:
                 if ACTIONS[got.kind] == "halt":
                     self._owner.on_halt(self._tap.bucket(job.endpoint), got)
             else:
-                job.seen, job.trouble, unseen = got, "", 0
+                job.trouble, unseen = "", 0
                 if got.state != "running":
                     return got
             self._warn(job)

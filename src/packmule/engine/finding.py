@@ -28,7 +28,10 @@ class Left(Exception):
 
 
 class Search:
-    """For one job. `known` are the ids that are other jobs of ours; `rests` waits, and says False when we leave."""
+    """For one job. `known` are the ids that are other jobs of ours.
+
+    `rests` waits, and says False when we leave; `trouble` tells what keeps the job waiting.
+    """
 
     def __init__(
         self,
@@ -37,12 +40,14 @@ class Search:
         known: Callable[[], set[str]],
         rests: Callable[[float], Awaitable[bool]],
         scratch: Path,
+        trouble: Callable[[Job, str], None],
     ) -> None:
         self._job = job
         self._world = world
         self._known = known
         self._rests = rests
         self._scratch = scratch
+        self._trouble = trouble
         self._foreign: set[str] = set()
 
     async def run(self) -> JobSeen | None:
@@ -60,7 +65,7 @@ class Search:
         while True:
             seen = await self._job.face.jobs(since_s)
             if isinstance(seen, Fault):
-                self._job.trouble = f"cannot look for the job: {seen.message}"
+                self._trouble(self._job, f"cannot look for the job: {seen.message}")
                 await self._wait(AGAIN_S)
             elif self._job.face.limits.marked:
                 return next((job for job in seen if job.marker == self._job.marker), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from packmule.core.jobs import JOB, JobSeen, custom_id
+from packmule.core.jobs import JOB, custom_id
 from packmule.core.ports import Endpoint, JobsFace
 from packmule.core.rows import HeldLine, JobRecord
 from packmule.core.states import move
@@ -41,7 +41,6 @@ class Job:
         self.remote: str | None = None
         self.intended_us = 0
         self.requests = 0
-        self.seen: JobSeen | None = None
         self.trouble = ""
         self.warned = 0
 

@@ -62,8 +62,6 @@ class Jobs:
         self._scheduled = self._closed = False
         parts = (tap, recorder, world, owner, settling, journal, ids[0])
         self._driver = Driver(*parts, land=self._land)
-        self.left = 0
-        """Jobs that went on at their provider when the session ended."""
 
     # What the runner calls
 
@@ -222,7 +220,6 @@ class Jobs:
         try:
             await self._driver.carry(job)
         except (Left, asyncio.CancelledError):
-            self.left += 1
             self._let_go(job)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the run ends with it
             self._owner.on_crash(error)
