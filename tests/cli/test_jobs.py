@@ -89,7 +89,7 @@ def test_jobs_go_on_without_us_and_are_fetched_later(tmp_path: Path, model: str,
 
 def test_cancel_ends_the_jobs_too_and_waits_for_the_providers_word(tmp_path: Path) -> None:
     rows(tmp_path, 20)
-    with provider(tmp_path, "[jobs]\nduration_s = 600\n") as url:
+    with provider(tmp_path, "[jobs]\nduration_s = 60\n") as url:
         run = start(tmp_path, *words(url, "openai/gpt-5-mini", "--progress", "log"), env=KEYS)
         until = time.monotonic() + 60
         while not log(url)["jobs"] and time.monotonic() < until:
